@@ -1,0 +1,1 @@
+"""The hallway: everything that two rooms share, once."""

@@ -1,0 +1,82 @@
+"""Every setting, in one place. Each is read from the environment as `SAFEBUS_<NAME>`; `safebus config` prints them."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from platformdirs import user_cache_path, user_data_path
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+HERE = Path(__file__).resolve().parent.parent
+ROOT = HERE.parent if (HERE.parent / "topics.yaml").exists() else HERE
+"""Where topics.yaml and schemas/ stand: the checkout, or the installed package."""
+
+
+class Settings(BaseSettings):
+    """All durations in seconds, all sizes in bytes."""
+
+    model_config = SettingsConfigDict(env_prefix="SAFEBUS_", extra="ignore")
+
+    # Where things are
+    catalogue: Path = Field(ROOT / "topics.yaml", description="the catalogue of topics and principals")
+    schemas: Path = Field(ROOT / "schemas", description="the folder of Avro schemas")
+    data_dir: Path = Field(default_factory=lambda: user_data_path("safebus"), description="stores, secrets, logs")
+    cache_dir: Path = Field(default_factory=lambda: user_cache_path("safebus"), description="downloads, schemas seen")
+    secrets_file: Path | None = Field(None, description="passwords by principal; default DATA_DIR/secrets.json")
+    claims_url: str | None = Field(None, description="fsspec URL of large documents; default DATA_DIR/claims")
+    clock_file: Path | None = Field(None, description="a demo's clock; unset means the real clock")
+
+    # Kafka and the registry
+    bootstrap_servers: str = Field("127.0.0.1:19092", description="Kafka brokers, host:port, comma separated")
+    security_protocol: Literal["SASL_PLAINTEXT", "SASL_SSL", "PLAINTEXT"] = "SASL_PLAINTEXT"
+    ssl_cafile: Path | None = None
+    principal: str | None = Field(None, description="SCRAM user name; default the service's own name")
+    password: SecretStr | None = Field(None, description="SCRAM password; default from the secrets file")
+    registry_url: str = Field("http://127.0.0.1:19081/apis/ccompat/v7", description="Confluent-compatible registry")
+    cluster_id: str | None = Field(None, description="`topics apply` refuses any other cluster")
+    replication_factor: int | None = Field(None, description="overrides the catalogue's; the embedded broker has 1")
+
+    # The store
+    store_url: str = Field(
+        "sqlite:///{data_dir}/stores/{service}.db",
+        description="SQLAlchemy URL; {data_dir} and {service} are filled in; postgresql+psycopg://… gives each "
+        "service a schema of its own",
+    )
+
+    # The loop
+    batch_size: int = Field(500, ge=1, description="events in one database transaction")
+    poll_ms: int = Field(200, ge=1, description="longest wait for the first event of a batch, milliseconds")
+    send_timeout: float = Field(30.0, gt=0, description="an acknowledgement later than this ends the process")
+    stop_timeout: float = Field(10.0, gt=0, description="a stop takes no longer than this")
+    commit_interval: float = Field(1.0, ge=0, description="Kafka's offsets follow the guard at most this often")
+    topic_check_interval: float = Field(10.0, gt=0, description="topic ids are compared at least this often")
+    session_timeout: float = Field(10.0, gt=0, description="Kafka's group session")
+    keep_ids_days: float = Field(400.0, gt=0, description="consumed ids are kept so long; older events are too_old")
+    max_event_bytes: int = Field(1_000_000, gt=0, description="an event's body may not be larger")
+
+    # What a process shows
+    http_host: str = "127.0.0.1"
+    http_port: int = Field(0, description="/livez, /readyz and /metrics; 0 means any free port")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["json", "console"] = "json"
+
+    @property
+    def secrets_path(self) -> Path:
+        return self.secrets_file or self.data_dir / "secrets.json"
+
+    @property
+    def claims(self) -> str:
+        return self.claims_url or f"file://{self.data_dir}/claims"
+
+    def store_for(self, service: str) -> str:
+        """The SQLAlchemy URL of one service's store."""
+        return self.store_url.format(data_dir=self.data_dir, service=service)
+
+
+@cache
+def settings() -> Settings:
+    """The process's settings, read once."""
+    return Settings()
