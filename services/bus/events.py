@@ -1,0 +1,1663 @@
+"""Every event, and what events share. GENERATED from schemas/ by `make events`: never edit by hand."""
+
+from __future__ import annotations
+
+from datetime import date
+from enum import StrEnum
+from typing import ClassVar
+from uuid import UUID
+
+from pydantic import AwareDatetime
+
+from services.bus.envelope import Event, Model
+
+
+class Action(Model):
+    """Something that a strategy meeting decided that one organisation does."""
+
+    action_id: str
+    """Id of the action, unique within the meeting."""
+
+    owner: str
+    """Organisation id of the one that does it, as in directory.organisations. An organisation is shown only the actions
+    that it owns.
+    """
+
+    what: str
+    """What is to be done."""
+
+    due_by: AwareDatetime
+    """Until when, UTC."""
+
+
+class YesNoUnknown(StrEnum):
+    """An answer that is known to be yes, known to be no, or not known. UNKNOWN is never read as NO."""
+
+    UNKNOWN = "UNKNOWN"
+    YES = "YES"
+    NO = "NO"
+
+
+class LinkCapacity(StrEnum):
+    """In what capacity an adult of concern is connected with an organisation."""
+
+    UNKNOWN = "UNKNOWN"
+    WORKS_THERE = "WORKS_THERE"
+    VOLUNTEERS = "VOLUNTEERS"
+    GOVERNS = "GOVERNS"
+    PARENT_OR_CARER = "PARENT_OR_CARER"
+    OTHER = "OTHER"
+
+
+class AdultLink(Model):
+    """Whether one adult of concern is connected with one organisation that might be told (H3)."""
+
+    organisation_id: str
+    """The organisation that might be told, as in directory.organisations."""
+
+    link: YesNoUnknown
+    """YES: this organisation's inbox and its escalation are bypassed. UNKNOWN: the reader declares that there is no
+    conflict before it opens.
+    """
+
+    capacity: LinkCapacity
+    """In what capacity the adult is connected with the organisation; UNKNOWN when there is no link or it is not known.
+    """
+
+
+class AdultOfConcern(Model):
+    """An adult from whom a child may be at risk, without any personal data: an opaque reference and the links to
+    organisations that might be told (H3).
+    """
+
+    reference: str
+    """Opaque reference that the sender can resolve. Never a name, an address or a date of birth."""
+
+    links: list[AdultLink]
+    """Links to organisations. An organisation that is not listed counts as UNKNOWN."""
+
+
+class Category(StrEnum):
+    """A category of information that a MASH enquiry asks for. Each category asked gets an answer of its own, so that a
+    gap can be seen.
+    """
+
+    UNKNOWN = "UNKNOWN"
+    ATTENDANCE = "ATTENDANCE"
+    LEARNING_NEEDS = "LEARNING_NEEDS"
+    EDUCATIONAL_PROGRESS = "EDUCATIONAL_PROGRESS"
+    CULTURE_AND_HERITAGE = "CULTURE_AND_HERITAGE"
+    HEALTH = "HEALTH"
+    POLICE_HISTORY = "POLICE_HISTORY"
+    FAMILY = "FAMILY"
+    OTHER = "OTHER"
+
+
+class ChildIdentity(Model):
+    """Who a child is, for a recipient that must recognise or file it. Stands only in the bodies of events that need it:
+    never in a key, a header, a log line or an error.
+    """
+
+    forenames: str
+    """All forenames as the sender knows them, separated by spaces. Empty when none is known, as for an unborn child."""
+
+    family_name: str
+    """Family name as the sender knows it. Empty when it is not known."""
+
+    date_of_birth: date | None = None
+    """Date of birth. Absent when it is not known, when the child is not born yet, or when the recipient does not need
+    it.
+    """
+
+    nhs_number: str | None = None
+    """NHS number, 10 digits; spaces are allowed. Absent when it is not known or when the recipient does not need it;
+    schools never receive it.
+    """
+
+    upn: str | None = None
+    """Unique pupil number, 13 characters with a check letter. Absent when it is not known, when the child has none, or
+    when the recipient does not need it.
+    """
+
+
+class Circumstance(StrEnum):
+    """What makes a child's case differ from the usual one (H13). UNKNOWN is a circumstance that this version of the
+    contract does not name yet, and goes to a person. UNBORN: only maternity safeguarding is told. UNDOCUMENTED: no
+    reliable date of birth, only a stated age. LOOKED_AFTER: has a placing and a host authority, and the carer's address
+    is hidden. ADOPTED_RECORD_CLOSED: this record ended with an adoption; nothing on the bus says what followed (H1).
+    """
+
+    UNKNOWN = "UNKNOWN"
+    UNBORN = "UNBORN"
+    UNDOCUMENTED = "UNDOCUMENTED"
+    LOOKED_AFTER = "LOOKED_AFTER"
+    PRIVATELY_FOSTERED = "PRIVATELY_FOSTERED"
+    PARENT_UNDER_18 = "PARENT_UNDER_18"
+    ADOPTED_RECORD_CLOSED = "ADOPTED_RECORD_CLOSED"
+
+
+class ClaimCheck(Model):
+    """A large document that does not travel in the event. It is fetched through the gateway by those entitled, and
+    checked against the digest.
+    """
+
+    sha256: str
+    """SHA-256 digest of the content, 64 lower-case hexadecimal digits."""
+
+    size: int
+    """Size of the content in bytes."""
+
+    media_type: str
+    """Media type, such as application/pdf."""
+
+    location: str
+    """Where the content is kept. It grants no access by itself and carries no personal data."""
+
+
+class DeadlineKind(StrEnum):
+    """What is expected. FRONT_DOOR_DECISION: a decision on a notification or referral, and the referrer told, within 1
+    working day (Working Together to Safeguard Children). SCHOOL_ALERT_READ: a school reads an Operation Encompass alert
+    (H9). OUTCOME_READ: a partner reads an outcome. HEALTH_RECORD_FILED: a practice or health team files an update and
+    confirms that it is hidden from online access (H11). MINUTES_READ: an invitee reads minutes or its actions.
+    INFORMATION_RESPONSE: an agency answers a MASH request. MEETING_EXPECTED: minutes arrived for a meeting that nobody
+    recorded. MATCH_BY_PERSON: a person says which child an unmatched child is (H12).
+    """
+
+    UNKNOWN = "UNKNOWN"
+    FRONT_DOOR_DECISION = "FRONT_DOOR_DECISION"
+    SCHOOL_ALERT_READ = "SCHOOL_ALERT_READ"
+    OUTCOME_READ = "OUTCOME_READ"
+    HEALTH_RECORD_FILED = "HEALTH_RECORD_FILED"
+    MINUTES_READ = "MINUTES_READ"
+    INFORMATION_RESPONSE = "INFORMATION_RESPONSE"
+    MEETING_EXPECTED = "MEETING_EXPECTED"
+    MATCH_BY_PERSON = "MATCH_BY_PERSON"
+
+
+class Role(StrEnum):
+    """The part that an organisation plays in a child's care or safety. UNKNOWN means a role that this version of the
+    contract does not name yet; nothing is disclosed to it.
+    """
+
+    UNKNOWN = "UNKNOWN"
+    SCHOOL = "SCHOOL"
+    NURSERY = "NURSERY"
+    GP_PRACTICE = "GP_PRACTICE"
+    HEALTH_VISITING = "HEALTH_VISITING"
+    SCHOOL_NURSING = "SCHOOL_NURSING"
+    MATERNITY = "MATERNITY"
+    MASH = "MASH"
+    OUT_OF_HOURS = "OUT_OF_HOURS"
+    POLICE = "POLICE"
+    LOCAL_AUTHORITY = "LOCAL_AUTHORITY"
+    SOCIAL_CARE = "SOCIAL_CARE"
+    REFERRER = "REFERRER"
+    HOUSING = "HOUSING"
+    OTHER = "OTHER"
+
+
+class Purpose(StrEnum):
+    """Why a partner is told, as a code. Every disclosure states one; the disclosure log and the gateway's inboxes show
+    it.
+    """
+
+    UNKNOWN = "UNKNOWN"
+    OPERATION_ENCOMPASS = "OPERATION_ENCOMPASS"
+    POLICE_NOTIFICATION = "POLICE_NOTIFICATION"
+    MASH_INFORMATION_REQUEST = "MASH_INFORMATION_REQUEST"
+    MASH_OUTCOME = "MASH_OUTCOME"
+    HEALTH_RECORD = "HEALTH_RECORD"
+    STRATEGY_MINUTES = "STRATEGY_MINUTES"
+    ESCALATION = "ESCALATION"
+
+
+class LawfulBasis(StrEnum):
+    """The lawful basis of a disclosure, as a code. DA_ACT_2021_S49A: Domestic Abuse Act 2021 s.49A, the police's duty
+    to tell schools. LEGAL_OBLIGATION_6_1_C and PUBLIC_TASK_6_1_E: UK GDPR Art. 6(1)(c) and (e), with Art. 9(2)(g) and
+    Data Protection Act 2018 Sch. 1 para. 18. LAW_ENFORCEMENT_DPA_PART_3: Data Protection Act 2018 Part 3.
+    NURSERY_ENCOMPASS and HOME_EDUCATION_ENCOMPASS: nurseries and home-educated children, who are outside s.49A and have
+    a basis code of their own (H9).
+    """
+
+    UNKNOWN = "UNKNOWN"
+    DA_ACT_2021_S49_A = "DA_ACT_2021_S49A"
+    LEGAL_OBLIGATION_6_1_C = "LEGAL_OBLIGATION_6_1_C"
+    PUBLIC_TASK_6_1_E = "PUBLIC_TASK_6_1_E"
+    LAW_ENFORCEMENT_DPA_PART_3 = "LAW_ENFORCEMENT_DPA_PART_3"
+    NURSERY_ENCOMPASS = "NURSERY_ENCOMPASS"
+    HOME_EDUCATION_ENCOMPASS = "HOME_EDUCATION_ENCOMPASS"
+
+
+class Disclosure(Model):
+    """Who is told, why, on what lawful basis and by when it should be read. Every event that tells a partner something
+    carries this block; inboxes, deadlines and the disclosure log are driven by it.
+    """
+
+    id: UUID
+    """The disclosure's id. The same cause, recipient and subject always give the same id, so a repeat can be
+    recognised.
+    """
+
+    recipient: str
+    """Organisation id of the recipient, as in directory.organisations. For a child whose location is confidential it
+    must not be shown to anyone but the recipient and the disclosure log (H2).
+    """
+
+    recipient_role: Role
+    """The role in which the recipient is told; another role of the same organisation is another disclosure."""
+
+    purpose: Purpose
+    """Why the recipient is told."""
+
+    lawful_basis: LawfulBasis
+    """The lawful basis on which it is told."""
+
+    due_by: AwareDatetime | None = None
+    """Until when a named person at the recipient should have read it, UTC. Absent when the recipient is told for
+    information only and nothing is expected of it.
+    """
+
+    supersedes: UUID | None = None
+    """Id of the earlier disclosure that this one replaces. Absent when it replaces none."""
+
+    declare_no_conflict: bool = False
+    """True when the reader must declare that no adult of concern is connected with the reader before the content opens
+    (H3).
+    """
+
+
+class FamilyTold(StrEnum):
+    """Whether the family knows that the concern was raised and that others are asked (H6). NOT_TOLD_UNSAFE: telling
+    them would put the child or someone else at risk; the reason is recorded beside it.
+    """
+
+    UNKNOWN = "UNKNOWN"
+    TOLD = "TOLD"
+    NOT_TOLD_UNSAFE = "NOT_TOLD_UNSAFE"
+    NOT_YET = "NOT_YET"
+
+
+class Grading(StrEnum):
+    """How urgent it is: RED now, AMBER soon, GREEN in turn. UNKNOWN ranks as RED until a person grades it (H7)."""
+
+    UNKNOWN = "UNKNOWN"
+    RED = "RED"
+    AMBER = "AMBER"
+    GREEN = "GREEN"
+
+
+class IncidentKind(StrEnum):
+    """What kind of harm an incident is about. DOMESTIC_ABUSE is what Operation Encompass covers. UNKNOWN is never read
+    as harmless.
+    """
+
+    UNKNOWN = "UNKNOWN"
+    DOMESTIC_ABUSE = "DOMESTIC_ABUSE"
+    NEGLECT = "NEGLECT"
+    PHYSICAL_ABUSE = "PHYSICAL_ABUSE"
+    SEXUAL_ABUSE = "SEXUAL_ABUSE"
+    EXPLOITATION = "EXPLOITATION"
+    MISSING = "MISSING"
+    SELF_HARM = "SELF_HARM"
+    OTHER = "OTHER"
+
+
+class Outcome(StrEnum):
+    """What a decision on an enquiry comes to. SECTION_17_ASSESSMENT and SECTION_47_ENQUIRY: Children Act 1989 s.17 and
+    s.47.
+    """
+
+    UNKNOWN = "UNKNOWN"
+    NO_FURTHER_ACTION = "NO_FURTHER_ACTION"
+    ADVICE = "ADVICE"
+    EARLY_HELP = "EARLY_HELP"
+    SECTION_17_ASSESSMENT = "SECTION_17_ASSESSMENT"
+    STRATEGY_DISCUSSION = "STRATEGY_DISCUSSION"
+    SECTION_47_ENQUIRY = "SECTION_47_ENQUIRY"
+
+
+class Presence(StrEnum):
+    """How the child is connected with the place of the incident: was there at the time, lives there, or both."""
+
+    UNKNOWN = "UNKNOWN"
+    WAS_PRESENT = "WAS_PRESENT"
+    LIVES_THERE = "LIVES_THERE"
+    BOTH = "BOTH"
+
+
+class ProtectiveInstruction(Model):
+    """Who must not collect or approach a child, as an item of its own (H8). Goes to the safeguarding lead only, and
+    only once a named officer has released it.
+    """
+
+    instruction: str
+    """The instruction, in words that the safeguarding lead can act on."""
+
+    until: AwareDatetime | None = None
+    """When it ends, UTC. Absent when it holds until it is withdrawn."""
+
+    released_by: str | None = None
+    """The officer who released it to the safeguarding lead. Absent while nobody has released it; then it goes to
+    nobody.
+    """
+
+
+class RecordStatus(StrEnum):
+    """Whether a record of the directory is in use. A closed record stays in the topic, marked CLOSED, and is never
+    removed by a tombstone. UNKNOWN is treated as closed: nothing is sent to it.
+    """
+
+    UNKNOWN = "UNKNOWN"
+    OPEN = "OPEN"
+    CLOSED = "CLOSED"
+
+
+class Release(StrEnum):
+    """How much of a meeting's minutes one invitee receives, as the chair decided (H4). UNKNOWN means not decided yet
+    and is read as ACTIONS_ONLY: the invitee's own actions and no text.
+    """
+
+    UNKNOWN = "UNKNOWN"
+    FULL = "FULL"
+    EXTRACT = "EXTRACT"
+    ACTIONS_ONLY = "ACTIONS_ONLY"
+    NOTHING = "NOTHING"
+
+
+class StrategyWish(Model):
+    """Whether the sender asks for a strategy discussion. Every police notification says so, and why or why not."""
+
+    wanted: YesNoUnknown
+    """YES when a strategy discussion is asked for, NO when it is not."""
+
+    reason: str
+    """Why it is asked for, or why not. Empty only when wanted is UNKNOWN."""
+
+
+class Threshold(StrEnum):
+    """The level of need at which an enquiry stands. LEVEL_2: early help may do. LEVEL_3: targeted help. SECTION_17: a
+    child in need, Children Act 1989 s.17. SECTION_47: reasonable cause to suspect significant harm, Children Act 1989
+    s.47. UNKNOWN counts as below section 47 when others are to be asked (H6), and as the most urgent when work is
+    ordered (H7).
+    """
+
+    UNKNOWN = "UNKNOWN"
+    LEVEL_2 = "LEVEL_2"
+    LEVEL_3 = "LEVEL_3"
+    SECTION_17 = "SECTION_17"
+    SECTION_47 = "SECTION_47"
+
+
+class OriginalHeader(Model):
+    """A header of the original."""
+
+    name: str
+    """The header's name."""
+
+    value: bytes | None = None
+    """The header's value, byte for byte. Absent when the header has none."""
+
+
+class DeadLetter(Event):
+    """An event that a service could not process, or a part of a decision that a person must take. The original bytes
+    are kept, so it may hold personal data: operators only. Everything else in it holds none.
+    """
+
+    topic: ClassVar[str] = "dead-letters.v1"
+
+    dead_letter_id: UUID
+    """Id of the dead letter; the same event, service and reason give the same id."""
+
+    service: str
+    """The service that gave up."""
+
+    reason_code: str
+    """Why, as a code, such as undecodable, invalid, id_reused, too_old, held."""
+
+    rule: str | None = None
+    """The rule that holds it for a person, such as H3. Absent unless reason_code is held."""
+
+    field: str | None = None
+    """JSON pointer to the field at fault. Absent when no single field is."""
+
+    explanation: str
+    """Why, in a sentence with ids and field names and never a value."""
+
+    origin_topic: str
+    """Topic of the original."""
+
+    origin_partition: int
+    """Partition of the original."""
+
+    origin_offset: int
+    """Offset of the original."""
+
+    origin_time: AwareDatetime | None = None
+    """When the broker took the original, UTC. Absent when the record has no timestamp."""
+
+    event_id: str | None = None
+    """The original's ce_id. Absent when it has none."""
+
+    event_source: str | None = None
+    """The original's ce_source. Absent when it has none."""
+
+    subject: str | None = None
+    """Opaque id of what it is about: a child, an action, a step. Absent when it could not be told."""
+
+    recipient: str | None = None
+    """Organisation id of the recipient whose disclosure is held. Absent unless reason_code is held, and when the
+    child's location is confidential (H2).
+    """
+
+    key: bytes | None = None
+    """The original's key. Absent when it has none."""
+
+    body: bytes | None = None
+    """The original's body, byte for byte. Absent when it has none or it is in body_claim."""
+
+    body_claim: ClaimCheck | None = None
+    """Where the original's body is kept. Absent unless it is too large for an event."""
+
+    headers: list[OriginalHeader]
+    """The original's headers in their order."""
+
+    happened_at: AwareDatetime
+    """When the service gave up, UTC."""
+
+
+class DeadlineMet(Event):
+    """What was expected has been done."""
+
+    topic: ClassVar[str] = "deadlines.met.v1"
+
+    deadline_id: UUID
+    """The deadline."""
+
+    child_id: str
+    """The child."""
+
+    kind: DeadlineKind
+    """What was expected."""
+
+    due_by: AwareDatetime
+    """Until when it was due, UTC."""
+
+    met_at: AwareDatetime
+    """When it was done, UTC."""
+
+    late: bool
+    """True when it was done after due_by."""
+
+
+class DeadlineMissed(Event):
+    """To the one to whom it escalates: something that was expected has not been done. It carries no content of what was
+    sent.
+    """
+
+    topic: ClassVar[str] = "deadlines.missed.v1"
+
+    disclosure: Disclosure
+    """To whom it is escalated, and until when that one should look."""
+
+    deadline_id: UUID
+    """The deadline."""
+
+    child_id: str
+    """The child."""
+
+    kind: DeadlineKind
+    """What was expected."""
+
+    due_by: AwareDatetime
+    """Until when it was due, UTC."""
+
+    owed_role: Role
+    """The role of the one who owed it."""
+
+    owed_by: str | None = None
+    """Organisation id of the one who owed it. Absent when the child's location is confidential (H2)."""
+
+
+class DeadlineSet(Event):
+    """Something is expected of somebody by a time. It ends as met or as missed; what is missed is escalated."""
+
+    topic: ClassVar[str] = "deadlines.set.v1"
+
+    deadline_id: UUID
+    """Id of the deadline."""
+
+    child_id: str
+    """The child."""
+
+    kind: DeadlineKind
+    """What is expected."""
+
+    disclosure_id: UUID | None = None
+    """The disclosure that must be read. Absent when the deadline does not end with a receipt, such as a decision or a
+    match by a person.
+    """
+
+    owed_role: Role
+    """The role of the one who owes it."""
+
+    owed_by: str | None = None
+    """Organisation id of the one who owes it. Absent when the child's location is confidential (H2)."""
+
+    due_by: AwareDatetime
+    """Until when, UTC."""
+
+    escalate_to: str
+    """Organisation id of the one that is told when it is missed; never one whose inbox is bypassed (H3)."""
+
+    needs_hidden_confirmation: bool
+    """True when it ends only with a receipt that confirms that the document is hidden from online access (H11)."""
+
+    location_confidential: bool
+    """True when where the child lives or stays must not become known (H2): then no receipt, notice, invitee list or
+    export may show who the recipients are, since a recipient can reveal a place.
+    """
+
+
+class Registration(Model):
+    """An organisation that holds a part of the child's care. All registered schools are told (H9)."""
+
+    organisation_id: str
+    """The organisation, as in directory.organisations."""
+
+    role: Role
+    """The part it plays for this child: school, practice, health visiting or school nursing by commissioning and school
+    entry, not by birthday (H13).
+    """
+
+    since: date | None = None
+    """First day of the registration. Absent when it is not known."""
+
+    until: date | None = None
+    """Last day of the registration, inclusive. Absent while it lasts."""
+
+
+class ChildRecorded(Event):
+    """A child as the local authority knows it now: identifiers, school, practice, health team, worker. Compacted: the
+    latest record of each child is its entry in the directory, and a lower version is ignored. An adoption closes the
+    record; the new record is unrelated and nothing joins the two (H1).
+    """
+
+    topic: ClassVar[str] = "directory.children.v1"
+
+    child_id: str
+    """The child's opaque id on the bus, and the key of events about the child. Never derived from a name, a number or a
+    date of birth.
+    """
+
+    version: int
+    """Rises with each change of this child's record. A record with a lower version than the one known is ignored."""
+
+    status: RecordStatus
+    """CLOSED records are never matched and never offered as a candidate (H1)."""
+
+    provisional: bool = False
+    """True when the id was given before it was certain who the child is; a missing identifier never blocks action
+    (H13).
+    """
+
+    identity: ChildIdentity
+    """Who the child is."""
+
+    also_known_as: list[str]
+    """Other names by which the child is known, each written forenames first. Empty when none is known."""
+
+    stated_age: int | None = None
+    """Age in completed years as stated by the child or a carer. Absent when the date of birth is known or nobody stated
+    an age.
+    """
+
+    police_reference: str | None = None
+    """Reference of the police's nominal record. Absent when the police have none or it is not known."""
+
+    social_care_id: str | None = None
+    """Id in the local authority's social care system. Absent when the child is not known to social care."""
+
+    registrations: list[Registration]
+    """Where the child is registered, now, before and from a known later day. Empty when nothing is known."""
+
+    home_educated: bool
+    """True when the child is educated at home; the local authority is then told in place of a school."""
+
+    location_confidential: bool
+    """True when where the child lives or stays must not become known (H2): then no receipt, notice, invitee list or
+    export may show who the recipients are, since a recipient can reveal a place.
+    """
+
+    circumstances: list[Circumstance]
+    """What makes this child's case differ (H13). Empty when nothing does."""
+
+    allocated_worker: str | None = None
+    """Organisation id of the social care team that holds the case, not a person's name. Absent when no team is
+    allocated.
+    """
+
+    placing_authority: str | None = None
+    """Organisation id of the authority that looks after the child. Absent when the child is not looked after."""
+
+    host_authority: str | None = None
+    """Organisation id of the authority in whose area a looked-after child is placed. Absent when the child is not
+    looked after or is placed in the placing authority's own area.
+    """
+
+
+class OpeningHours(Model):
+    """When the organisation is open on one day of the week, in local time (Europe/London)."""
+
+    weekday: int
+    """Day of the week, 1 for Monday to 7 for Sunday."""
+
+    opens: str
+    """Opening time, HH:MM in 24 hours, such as 08:30. For a school, when the school day starts."""
+
+    closes: str
+    """Closing time, HH:MM in 24 hours, such as 15:30. For a school, when the children leave."""
+
+
+class ClosedDays(Model):
+    """A run of days on which the organisation is closed although its week says that it is open."""
+
+    first: date
+    """First day closed."""
+
+    last: date
+    """Last day closed, inclusive; the same as first for a single day."""
+
+    why: str
+    """Why, such as an inset day. For people to read."""
+
+
+class Term(Model):
+    """A run of days in which a school teaches."""
+
+    first: date
+    """First day of the term."""
+
+    last: date
+    """Last day of the term, inclusive."""
+
+
+class OrganisationRecorded(Event):
+    """An organisation that can be told something, as it stands now: school, nursery, practice, health team, front door,
+    duty team. Compacted: the latest record of each organisation is its entry in the directory, and a lower version is
+    ignored.
+    """
+
+    topic: ClassVar[str] = "directory.organisations.v1"
+
+    organisation_id: str
+    """The organisation's id on the bus: school:<URN>, practice:<ODS code>, health:<code>, la:<local authority code>,
+    mash:<code>, duty:<code>, police:<code>. Readers must not take it apart.
+    """
+
+    version: int
+    """Rises with each change of this organisation's record. A record with a lower version than the one known is
+    ignored.
+    """
+
+    kind: Role
+    """The role in which the organisation is told."""
+
+    name: str
+    """The organisation's name, for people to read."""
+
+    urn: str | None = None
+    """Unique reference number of Get Information About Schools, 6 digits; it changes on academisation. Absent when the
+    organisation is not a school.
+    """
+
+    ods_code: str | None = None
+    """Organisation Data Service code, 1 to 9 letters and digits. Absent when the organisation is not a health
+    organisation.
+    """
+
+    local_authority_code: str | None = None
+    """Three-digit code of the local authority in whose area it lies. Absent when it is not known or the organisation
+    serves several.
+    """
+
+    status: RecordStatus
+    """CLOSED organisations are not told anything; see successor."""
+
+    weekly_hours: list[OpeningHours]
+    """Opening hours by day of the week. Empty when they are not known; then the configured hours for its kind apply."""
+
+    closed_days: list[ClosedDays]
+    """Days closed besides weekends and bank holidays: inset days, closures. Empty when none is known."""
+
+    terms: list[Term]
+    """A school's terms; days outside them are holidays. Empty when the organisation is no school or its terms are not
+    known; then the configured terms apply to schools.
+    """
+
+    low_age: int | None = None
+    """Youngest age served, in completed years. Absent when it is not known or age does not matter."""
+
+    high_age: int | None = None
+    """Oldest age served, in completed years. Absent when it is not known or age does not matter."""
+
+    holiday_cover: str | None = None
+    """Organisation id of the named cover that is told in holidays (H9). Absent when none is named; then the local
+    authority is told.
+    """
+
+    successor: str | None = None
+    """Organisation id of the one that took over, as after academisation. Absent while the organisation is open and when
+    it closed without a successor.
+    """
+
+    escalates_to: str | None = None
+    """Organisation id of the one that is told when a deadline is missed here. Absent when none is named; then the local
+    authority is told.
+    """
+
+
+class SchoolAlerted(Event):
+    """Operation Encompass: to one school, nursery, health visiting team or local authority, that a domestic abuse
+    incident happened, when, and that this child was there or lives there. Nothing else: no address, no narrative,
+    nothing about an adult.
+    """
+
+    topic: ClassVar[str] = "encompass.alerts.v1"
+
+    disclosure: Disclosure
+    """To whom, why, and due before the recipient's next school day starts (H9)."""
+
+    child_id: str
+    """The child."""
+
+    about: ChildIdentity
+    """Who the child is, as little as the recipient needs to recognise it: names, date of birth, and UPN where it has
+    one; never the NHS number.
+    """
+
+    incident_at: AwareDatetime
+    """When it happened, UTC."""
+
+    aware_at: AwareDatetime
+    """When the police became aware, UTC."""
+
+    presence: Presence
+    """Whether the child was there, lives there, or both."""
+
+    historic: bool
+    """True when it happened long before the police became aware (H9)."""
+
+    what_to_do: str
+    """What the recipient is asked to do, the same words for every child."""
+
+
+class HealthMatter(StrEnum):
+    """What a health role must be told about."""
+
+    UNKNOWN = "UNKNOWN"
+    ENQUIRY_OUTCOME = "ENQUIRY_OUTCOME"
+    STRATEGY_ACTIONS = "STRATEGY_ACTIONS"
+
+
+class HealthToBeTold(Event):
+    """A health role must be told something about a child. It tells nobody by itself: the health service finds who plays
+    the role for the child when it sends, and tells them (H11).
+    """
+
+    topic: ClassVar[str] = "gp.cues.v1"
+
+    cue_id: UUID
+    """Id of the cue; the same decision, child and role give the same id."""
+
+    child_id: str
+    """The child."""
+
+    role: Role
+    """The health role to be told: practice, health visiting, school nursing or maternity."""
+
+    what: HealthMatter
+    """What it is about."""
+
+    decision_id: str
+    """The decision that it follows from."""
+
+    outcome: Outcome
+    """What was decided."""
+
+    closes: bool
+    """True when the enquiry ends with it; then reason is there."""
+
+    reason: str | None = None
+    """The reason written for health; never the internal rationale (H5). Absent when the enquiry goes on and none was
+    written.
+    """
+
+    what_happens_next: str
+    """What happens next."""
+
+    decided_at: AwareDatetime
+    """When it was decided, UTC."""
+
+    location_confidential: bool
+    """True when where the child lives or stays must not become known (H2): then no receipt, notice, invitee list or
+    export may show who the recipients are, since a recipient can reveal a place.
+    """
+
+    adults_of_concern: list[AdultOfConcern]
+    """Adults from whom the child may be at risk, with their links to organisations that might be told (H3). Empty when
+    none is known.
+    """
+
+
+class HealthUpdated(Event):
+    """To one practice or health team: a document about one child only, as it can be filed. It holds nothing about an
+    adult or a third party, and it must be hidden from online access (H11).
+    """
+
+    topic: ClassVar[str] = "gp.updates.v1"
+
+    disclosure: Disclosure
+    """To whom, why and until when it should be filed and hidden."""
+
+    child_id: str
+    """The child."""
+
+    about: ChildIdentity
+    """Who the child is, with the NHS number where it is known, so that it is filed in the right record."""
+
+    title: str
+    """Title of the document. The same for every child with this kind of update; no personal data."""
+
+    text: str
+    """The document: outcome, reason and what happens next."""
+
+    outcome: Outcome
+    """What was decided."""
+
+    decided_at: AwareDatetime
+    """When it was decided, UTC."""
+
+    hide_from_online_access: bool
+    """Always true: a parent with access to the child's record must not see it. The deadline stays open until a named
+    person confirms it (H11).
+    """
+
+
+class Referrer(Model):
+    """Who raised the concern."""
+
+    organisation_id: str | None = None
+    """The referrer's organisation, as in directory.organisations. Absent when the referrer is a member of the public or
+    its organisation is not in the directory.
+    """
+
+    role: Role
+    """The referrer's role towards the child."""
+
+    professional: bool
+    """False for a member of the public or the family, who receives only what a person approved (H5)."""
+
+
+class ContactReceived(Event):
+    """Somebody raised a concern about a child. Any agency may, with the same few fields. Each contact keeps its own
+    clock and its own grade, also when it joins an enquiry that is already open (H14).
+    """
+
+    topic: ClassVar[str] = "mash.contacts.v1"
+
+    contact_id: str
+    """Id of the contact."""
+
+    enquiry_id: str
+    """The enquiry that it opened or joined."""
+
+    child_id: str
+    """The child. Siblings are separate contacts."""
+
+    received_at: AwareDatetime
+    """When it was received, UTC; the referrer is told of the decision within 1 working day of it."""
+
+    referrer: Referrer
+    """Who raised it and hears how it ended."""
+
+    grading: Grading
+    """How urgent it is. Joining an enquiry never lowers it."""
+
+    concern: str
+    """What the referrer is worried about."""
+
+    voice: str | None = None
+    """What the child said or showed, in the child's own words where possible. Absent when the referrer has not spoken
+    with the child or recorded nothing.
+    """
+
+    threshold: Threshold
+    """The level of need as it stands."""
+
+    family_told: FamilyTold
+    """Whether the family knows (H6)."""
+
+    family_not_told_reason: str | None = None
+    """Why telling the family would be unsafe. Absent unless family_told is NOT_TOLD_UNSAFE."""
+
+    location_confidential: bool
+    """True when where the child lives or stays must not become known (H2): then no receipt, notice, invitee list or
+    export may show who the recipients are, since a recipient can reveal a place.
+    """
+
+    adults_of_concern: list[AdultOfConcern]
+    """Adults from whom the child may be at risk, with their links to organisations that might be told (H3). Empty when
+    none is known.
+    """
+
+
+class RecipientClass(StrEnum):
+    """A class of recipients for whom one reason is written (H5). REFERRER_NOT_PROFESSIONAL: a member of the public or
+    the family.
+    """
+
+    UNKNOWN = "UNKNOWN"
+    EDUCATION = "EDUCATION"
+    HEALTH = "HEALTH"
+    POLICE = "POLICE"
+    REFERRER_PROFESSIONAL = "REFERRER_PROFESSIONAL"
+    REFERRER_NOT_PROFESSIONAL = "REFERRER_NOT_PROFESSIONAL"
+    SOCIAL_CARE = "SOCIAL_CARE"
+    OTHER = "OTHER"
+
+
+class ShareableReason(Model):
+    """The reason as one class of recipient may read it."""
+
+    recipient_class: RecipientClass
+    """For whom it is written."""
+
+    reason: str
+    """The reason, as the class may read it."""
+
+    approved_by: str | None = None
+    """The post that approved it for release, not a person's name. Absent when the class needs no approval; a referrer
+    who is not a professional receives nothing without it (H5).
+    """
+
+
+class DecisionMade(Event):
+    """A decision on one child's enquiry, triage decisions included. Both rationales are here: the internal one never
+    leaves, the shareable ones are written for each class of recipient (H5). Every sibling gets a decision of its own
+    (H14).
+    """
+
+    topic: ClassVar[str] = "mash.decisions.v1"
+
+    decision_id: str
+    """Id of the decision."""
+
+    enquiry_id: str
+    """The enquiry."""
+
+    child_id: str
+    """The child."""
+
+    decided_at: AwareDatetime
+    """When it was decided, UTC."""
+
+    decided_by: str
+    """The post that decided, such as MASH manager. Not a person's name."""
+
+    triage: bool
+    """True when it was decided in the daily triage; it is recorded and shared like any other."""
+
+    outcome: Outcome
+    """What was decided."""
+
+    closes: bool
+    """True when it ends the enquiry. Then a rationale, and a shareable reason for each class of recipient that must
+    know, are required; without them the decision is refused.
+    """
+
+    rationale: str | None = None
+    """The internal rationale. It stays within the MASH and is in no event that tells a partner (H5). Absent only when
+    the enquiry goes on.
+    """
+
+    shareable_reasons: list[ShareableReason]
+    """One reason for each class of recipient that must know. Empty only when the enquiry goes on."""
+
+    what_happens_next: str
+    """What happens next, as every recipient may read it."""
+
+    threshold: Threshold
+    """The level of need as decided."""
+
+    family_told: FamilyTold
+    """Whether the family knows."""
+
+    location_confidential: bool
+    """True when where the child lives or stays must not become known (H2): then no receipt, notice, invitee list or
+    export may show who the recipients are, since a recipient can reveal a place.
+    """
+
+    adults_of_concern: list[AdultOfConcern]
+    """Adults from whom the child may be at risk, with their links to organisations that might be told (H3). Empty when
+    none is known.
+    """
+
+
+class InformationRequested(Event):
+    """To one agency: what it is asked for about a child, category by category, and on what ground (H6)."""
+
+    topic: ClassVar[str] = "mash.information-requests.v1"
+
+    disclosure: Disclosure
+    """To whom, why, and until when the answer is due by priority: red 4 hours, amber 24, green 72 unless configured
+    otherwise.
+    """
+
+    request_id: str
+    """Id of the request; the response repeats it."""
+
+    enquiry_id: str
+    """The enquiry."""
+
+    child_id: str
+    """The child."""
+
+    about: ChildIdentity
+    """Who the child is, as much as this agency needs to find it."""
+
+    categories: list[Category]
+    """What is asked for. The response answers each of them."""
+
+    priority: Grading
+    """How urgent the answer is."""
+
+    threshold: Threshold
+    """The level of need that is the ground for asking (H6)."""
+
+    family_told: FamilyTold
+    """Whether the family knows that others are asked (H6)."""
+
+    family_not_told_reason: str | None = None
+    """Why telling the family would be unsafe. Absent unless family_told is NOT_TOLD_UNSAFE."""
+
+    authorised_by: str | None = None
+    """The post that authorised asking, not a person's name. Absent only at section 47, where no authorisation is
+    needed; below it the request is refused without one (H6).
+    """
+
+
+class AnswerState(StrEnum):
+    """INFORMATION: something is known and given. NOTHING_KNOWN: looked, and nothing is held. WITHHELD: something is
+    known and not given, with a reason. UNKNOWN counts as not answered.
+    """
+
+    UNKNOWN = "UNKNOWN"
+    INFORMATION = "INFORMATION"
+    NOTHING_KNOWN = "NOTHING_KNOWN"
+    WITHHELD = "WITHHELD"
+
+
+class Answer(Model):
+    """The answer in one category."""
+
+    category: Category
+    """The category asked for."""
+
+    state: AnswerState
+    """Whether there is information, none, or it is withheld."""
+
+    information: str | None = None
+    """What is known. Absent unless state is INFORMATION."""
+
+    withheld_reason: str | None = None
+    """Why it is withheld. Absent unless state is WITHHELD."""
+
+
+class InformationReturned(Event):
+    """One agency's answer to a request, category by category. A category without an answer is visible as incomplete."""
+
+    topic: ClassVar[str] = "mash.information-responses.v1"
+
+    response_id: str
+    """Id of the response."""
+
+    request_id: str
+    """The request that it answers."""
+
+    enquiry_id: str
+    """The enquiry."""
+
+    child_id: str
+    """The child."""
+
+    answers: list[Answer]
+    """At most one answer for each category that was asked for."""
+
+
+class OutcomeShared(Event):
+    """To one recipient that is not a health role: what was decided about a child, why as its class may read it, and
+    what happens next. Health roles hear it through gp.updates.
+    """
+
+    topic: ClassVar[str] = "mash.outcomes.v1"
+
+    disclosure: Disclosure
+    """To whom, why and until when."""
+
+    decision_id: str
+    """The decision."""
+
+    enquiry_id: str
+    """The enquiry."""
+
+    child_id: str
+    """The child."""
+
+    about: ChildIdentity
+    """Who the child is, as much as this recipient needs."""
+
+    outcome: Outcome
+    """What was decided."""
+
+    closes: bool
+    """True when the enquiry ends with it; then reason is there."""
+
+    reason: str | None = None
+    """The reason written for the recipient's class; never the internal rationale (H5). Absent when the enquiry goes on
+    and none was written for the class.
+    """
+
+    what_happens_next: str
+    """What happens next."""
+
+    decided_at: AwareDatetime
+    """When it was decided, UTC."""
+
+
+class ChildMatched(Event):
+    """A person's answer: which child of the directory an unmatched child of an incident is."""
+
+    topic: ClassVar[str] = "police.matches.v1"
+
+    incident_id: str
+    """The force's id of the incident."""
+
+    child_reference: str
+    """The child's reference within the incident."""
+
+    child_id: str
+    """The child of the directory, open and perhaps provisional."""
+
+    decided_by: str
+    """The post that decided, such as MASH business support. Not a person's name."""
+
+    reason: str
+    """Why this is the child."""
+
+
+class MatchCandidate(Model):
+    """A child of the directory who may be the one. Never a closed record (H1)."""
+
+    child_id: str
+    """The child of the directory."""
+
+    score: int
+    """How alike the two are, 0 to 100. Orders the candidates and decides nothing."""
+
+    matched_on: list[str]
+    """Names of the fields that agree, such as upn. Names only, no values."""
+
+    differs_on: list[str]
+    """Names of the fields that differ, such as date_of_birth. Names only, no values."""
+
+
+class UnmatchedReason(StrEnum):
+    """Why there is no certain match. NAME_OR_BIRTH_DIFFERS: an identifier agrees, but forename or date of birth does
+    not. RECORD_CLOSED: the only agreeing record is closed.
+    """
+
+    UNKNOWN = "UNKNOWN"
+    NO_CANDIDATE = "NO_CANDIDATE"
+    NAME_OR_BIRTH_DIFFERS = "NAME_OR_BIRTH_DIFFERS"
+    SEVERAL_CANDIDATES = "SEVERAL_CANDIDATES"
+    NO_IDENTIFIER = "NO_IDENTIFIER"
+    RECORD_CLOSED = "RECORD_CLOSED"
+
+
+class ChildUnmatched(Event):
+    """A child of an incident who could not be matched for certain. A person decides, at once and visibly, before school
+    (H12). Read by the people who match and by nobody else.
+    """
+
+    topic: ClassVar[str] = "police.unmatched.v1"
+
+    unmatched_id: str
+    """Id of this open question; the same incident and child give the same id."""
+
+    incident_id: str
+    """The force's id of the incident."""
+
+    child_reference: str
+    """The child's reference within the incident."""
+
+    force: str
+    """Organisation id of the force, police:<code>."""
+
+    aware_at: AwareDatetime
+    """When the police became aware, UTC; the time for matching runs from here."""
+
+    grading: Grading
+    """How urgent the police grade it."""
+
+    immediate_danger: YesNoUnknown = YesNoUnknown.UNKNOWN
+    """YES when a child is in immediate danger: the person who matches is interrupted (H7)."""
+
+    identity: ChildIdentity
+    """Who the child is, as the force recorded it."""
+
+    stated_age: int | None = None
+    """Age in completed years as stated at the scene. Absent when the date of birth is known or nobody stated an age."""
+
+    candidates: list[MatchCandidate]
+    """Likely children, the most alike first. Empty when nobody is alike."""
+
+    why: UnmatchedReason
+    """Why a person has to decide."""
+
+
+class IncidentChild(Model):
+    """A child of the incident as the force recorded it."""
+
+    reference: str
+    """Tells the children of one incident apart; unique within the incident, opaque, and no name."""
+
+    identity: ChildIdentity
+    """Who the child is, as the force recorded it."""
+
+    stated_age: int | None = None
+    """Age in completed years as stated at the scene. Absent when the date of birth is known or nobody stated an age."""
+
+    police_reference: str | None = None
+    """Reference of the police's nominal record of the child. Absent when there is none."""
+
+    presence: Presence
+    """Whether the child was there, lives there, or both."""
+
+    voice: str | None = None
+    """What the child said or showed, in the child's own words where possible. Absent when it was not recorded; then
+    voice_not_recorded_reason says why.
+    """
+
+    voice_not_recorded_reason: str | None = None
+    """Why the child's voice was not recorded, such as asleep or not seen. Absent when voice is there."""
+
+    location_confidential: bool
+    """True when where the child lives or stays must not become known (H2): then no receipt, notice, invitee list or
+    export may show who the recipients are, since a recipient can reveal a place.
+    """
+
+    circumstances: list[Circumstance]
+    """What makes this child's case differ (H13). Empty when nothing is known to."""
+
+
+class IncidentReported(Event):
+    """An incident as the force's own system reports it, with every child who was there or lives there. Read by the
+    matching service only; nobody is told anything by it.
+    """
+
+    topic: ClassVar[str] = "police.incidents.v1"
+
+    incident_id: str
+    """The force's id of the incident, opaque to others."""
+
+    force: str
+    """Organisation id of the force, police:<code>."""
+
+    occurred_at: AwareDatetime
+    """When it happened, UTC; for a period, its beginning."""
+
+    aware_at: AwareDatetime
+    """When the police became aware, UTC. Operation Encompass's clock starts here (H9)."""
+
+    historic: bool
+    """True when it happened long before the police became aware; recipients are told so (H9)."""
+
+    kinds: list[IncidentKind]
+    """What the incident is about. Empty is read as UNKNOWN."""
+
+    grading: Grading
+    """How urgent the police grade it."""
+
+    immediate_danger: YesNoUnknown
+    """YES when a child is in immediate danger: people are interrupted (H7)."""
+
+    narrative: str
+    """What happened, for the front door. Never reaches a school, a practice or a family."""
+
+    address: str | None = None
+    """Where it happened. Never leaves the matching service; the front door asks the force. Absent when it is not known
+    or the force withholds it.
+    """
+
+    location_confidential: bool
+    """True when where the children live or stay must not become known (H2); holds for every child of the incident."""
+
+    adults_of_concern: list[AdultOfConcern]
+    """Adults from whom the child may be at risk, with their links to organisations that might be told (H3). Empty when
+    none is known.
+    """
+
+    strategy_discussion: StrategyWish
+    """Whether the police ask for a strategy discussion, and why or why not."""
+
+    protective_instructions: list[ProtectiveInstruction]
+    """Who must not collect or approach the children (H8). Empty when there is none."""
+
+    children: list[IncidentChild]
+    """Every child who was there or lives there. Each is matched, notified and decided on by itself (H14)."""
+
+
+class MatchBasis(StrEnum):
+    """What made the match certain: an identifier together with a compatible forename and date of birth (H12), or a
+    person's decision.
+    """
+
+    UNKNOWN = "UNKNOWN"
+    NHS_NUMBER = "NHS_NUMBER"
+    UPN = "UPN"
+    POLICE_REFERENCE = "POLICE_REFERENCE"
+    SOCIAL_CARE_ID = "SOCIAL_CARE_ID"
+    PERSON = "PERSON"
+
+
+class PoliceNotified(Event):
+    """To the front door (MASH; out of hours the duty team): one child of an incident, matched for certain. It has no
+    address: the front door asks the force, so that a refuge's address never travels.
+    """
+
+    topic: ClassVar[str] = "police.notifications.v1"
+
+    disclosure: Disclosure
+    """To whom, why and until when."""
+
+    child_id: str
+    """The matched child."""
+
+    incident_id: str
+    """The force's id of the incident."""
+
+    child_reference: str
+    """The child's reference within the incident."""
+
+    about: ChildIdentity
+    """Who the child is, as the directory knows it."""
+
+    force: str
+    """Organisation id of the force, police:<code>."""
+
+    occurred_at: AwareDatetime
+    """When it happened, UTC; for a period, its beginning."""
+
+    aware_at: AwareDatetime
+    """When the police became aware, UTC."""
+
+    historic: bool
+    """True when it happened long before the police became aware."""
+
+    kinds: list[IncidentKind]
+    """What the incident is about. Empty is read as UNKNOWN."""
+
+    grading: Grading
+    """How urgent the police grade it."""
+
+    immediate_danger: YesNoUnknown
+    """YES when a child is in immediate danger: people are interrupted (H7)."""
+
+    narrative: str
+    """What happened, as the force wrote it."""
+
+    presence: Presence
+    """Whether the child was there, lives there, or both."""
+
+    voice: str | None = None
+    """What the child said or showed, in the child's own words where possible. Absent when the police did not record it;
+    then voice_not_recorded_reason says why.
+    """
+
+    voice_not_recorded_reason: str | None = None
+    """Why the police did not record the child's voice. Absent when voice is there."""
+
+    strategy_discussion: StrategyWish
+    """Whether the police ask for a strategy discussion, and why or why not."""
+
+    adults_of_concern: list[AdultOfConcern]
+    """Adults from whom the child may be at risk, with their links to organisations that might be told (H3). Empty when
+    none is known.
+    """
+
+    protective_instructions: list[ProtectiveInstruction]
+    """Who must not collect or approach the child (H8). Empty when there is none."""
+
+    location_confidential: bool
+    """True when where the child lives or stays must not become known (H2): then no receipt, notice, invitee list or
+    export may show who the recipients are, since a recipient can reveal a place.
+    """
+
+    circumstances: list[Circumstance]
+    """What makes this child's case differ, by the incident or the directory (H13). Empty when nothing does."""
+
+    matched_by: MatchBasis
+    """How it is known that this is the child."""
+
+
+class ReceiptState(StrEnum):
+    """READ: opened and read. ACTED: done what was asked, such as filed in the record."""
+
+    UNKNOWN = "UNKNOWN"
+    READ = "READ"
+    ACTED = "ACTED"
+
+
+class DisclosureRead(Event):
+    """A named practitioner has read a disclosure, or has acted on it."""
+
+    topic: ClassVar[str] = "receipts.v1"
+
+    receipt_id: str
+    """Id of the receipt."""
+
+    disclosure_id: UUID
+    """The disclosure."""
+
+    child_id: str
+    """The child; for a disclosure about several, the one by which it is keyed."""
+
+    role: Role
+    """The role in which it was read."""
+
+    state: ReceiptState
+    """What has been done."""
+
+    happened_at: AwareDatetime
+    """When it was done, UTC."""
+
+    practitioner: str | None = None
+    """The practitioner who did it, as the recipient's sign-in names them. Absent when the child's location is
+    confidential, since it would reveal the recipient (H2).
+    """
+
+    hidden_from_online_access: bool | None = None
+    """True when a named person confirms that the document is hidden from online access (H11). Absent when the
+    disclosure is not a health record.
+    """
+
+
+class Invitee(Model):
+    """An organisation that was invited, and what the chair lets it have."""
+
+    organisation_id: str
+    """The organisation, as in directory.organisations."""
+
+    role: Role
+    """The role in which it was invited."""
+
+    post: str
+    """The post that was invited, such as designated safeguarding lead. Not a person's name."""
+
+    attended: YesNoUnknown
+    """Whether it came. Absentees are told first; UNKNOWN counts as absent."""
+
+    release: Release
+    """How much of the minutes it may have; entitlement is checked again when it is fetched (H4)."""
+
+
+class MeetingRecorded(Event):
+    """A strategy meeting: whom it is about, who was invited, who came, and how much of the minutes each may have."""
+
+    topic: ClassVar[str] = "strategy.meetings.v1"
+
+    meeting_id: str
+    """Id of the meeting."""
+
+    version: int
+    """Rises with each change of the record. A record with a lower version than the one known is ignored."""
+
+    enquiry_id: str
+    """The enquiry that it belongs to."""
+
+    child_ids: list[str]
+    """The children whom it is about."""
+
+    held_at: AwareDatetime
+    """When it was held or is to be held, UTC."""
+
+    chair: str
+    """The post that chairs it, not a person's name."""
+
+    location_confidential: bool
+    """True when where one of the children lives or stays must not become known (H2): no invitee may then see who the
+    others are.
+    """
+
+    invitees: list[Invitee]
+    """Everyone who was invited, whether they came or not."""
+
+    adults_of_concern: list[AdultOfConcern]
+    """Adults from whom the child may be at risk, with their links to organisations that might be told (H3). Empty when
+    none is known.
+    """
+
+    lado: bool
+    """True when it is about an allegation against a professional; such minutes are kept apart (H4)."""
+
+
+class Embargo(Model):
+    """A hold on the minutes by the police (H4)."""
+
+    owner: str
+    """Organisation id of the force that placed it."""
+
+    review_date: date
+    """When it is reviewed, at the latest."""
+
+
+class MinutesApproved(Event):
+    """The approved minutes of a strategy meeting, with the actions and who owns them. They may arrive before their
+    meeting and then wait for it.
+    """
+
+    topic: ClassVar[str] = "strategy.minutes.v1"
+
+    minutes_id: str
+    """Id of this version of the minutes."""
+
+    meeting_id: str
+    """The meeting."""
+
+    approved_at: AwareDatetime
+    """When they were approved, UTC."""
+
+    approved_by: str
+    """The post that approved them, not a person's name."""
+
+    full_text: str
+    """The full text, for invitees with FULL release. Empty when the text is in document."""
+
+    extract: str | None = None
+    """The extract that the chair wrote for invitees with EXTRACT release. Absent when none was written; they then
+    receive their actions only.
+    """
+
+    actions: list[Action]
+    """What was decided to be done, each with its owner. Empty when nothing was."""
+
+    embargo: Embargo | None = None
+    """While it stands, no text of the minutes is sent (H4). Absent when there is none."""
+
+    document: ClaimCheck | None = None
+    """The minutes as a document. Absent when there is only text."""
+
+
+class MinutesDistributed(Event):
+    """To one invitee: as much of the minutes as the chair gave it, and the actions that it owns itself. It never lists
+    the other invitees or their actions (H2, H4).
+    """
+
+    topic: ClassVar[str] = "strategy.distributions.v1"
+
+    disclosure: Disclosure
+    """To whom, why and until when."""
+
+    meeting_id: str
+    """The meeting."""
+
+    minutes_id: str
+    """The version of the minutes."""
+
+    child_ids: list[str]
+    """The children whom the meeting was about."""
+
+    held_at: AwareDatetime
+    """When the meeting was held, UTC."""
+
+    release: Release
+    """How much of the minutes this invitee receives."""
+
+    text: str | None = None
+    """The full text or the extract. Absent when the release is actions only or when the text is a document."""
+
+    document: ClaimCheck | None = None
+    """The minutes as a document. Absent unless the release is FULL and there is a document."""
+
+    own_actions: list[Action]
+    """The actions that this invitee owns. Empty when it owns none."""
+
+    was_absent: bool
+    """True when the invitee was not at the meeting, or it is not known that it was."""
+
+
+BY_TOPIC: dict[str, type[Event]] = {
+    "dead-letters.v1": DeadLetter,
+    "deadlines.met.v1": DeadlineMet,
+    "deadlines.missed.v1": DeadlineMissed,
+    "deadlines.set.v1": DeadlineSet,
+    "directory.children.v1": ChildRecorded,
+    "directory.organisations.v1": OrganisationRecorded,
+    "encompass.alerts.v1": SchoolAlerted,
+    "gp.cues.v1": HealthToBeTold,
+    "gp.updates.v1": HealthUpdated,
+    "mash.contacts.v1": ContactReceived,
+    "mash.decisions.v1": DecisionMade,
+    "mash.information-requests.v1": InformationRequested,
+    "mash.information-responses.v1": InformationReturned,
+    "mash.outcomes.v1": OutcomeShared,
+    "police.matches.v1": ChildMatched,
+    "police.unmatched.v1": ChildUnmatched,
+    "police.incidents.v1": IncidentReported,
+    "police.notifications.v1": PoliceNotified,
+    "receipts.v1": DisclosureRead,
+    "strategy.meetings.v1": MeetingRecorded,
+    "strategy.minutes.v1": MinutesApproved,
+    "strategy.distributions.v1": MinutesDistributed,
+}
+"""The one event type of each topic."""
