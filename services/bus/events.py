@@ -652,10 +652,12 @@ class OpeningHours(Model):
     """Day of the week, 1 for Monday to 7 for Sunday."""
 
     opens: str
-    """Opening time, HH:MM in 24 hours, such as 08:30. For a school, when the school day starts."""
+    """Opening time, HH:MM in 24 hours, such as 08:30. For a school, when the school day starts. Hours that cannot be
+    read count as the configured ones, so that a misspelling never keeps an alert back.
+    """
 
     closes: str
-    """Closing time, HH:MM in 24 hours, such as 15:30. For a school, when the children leave."""
+    """Closing time, HH:MM in 24 hours, such as 15:30, at the latest 24:00. For a school, when the children leave."""
 
 
 class ClosedDays(Model):
