@@ -67,14 +67,22 @@ def fingerprint_of(definition: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
-@cache
 def load(folder: Path | None = None) -> Mapping[str, Schema]:
-    """Every event's schema by its topic, read once; `folder` is the settings' unless given.
+    """Every event's schema by its topic: the settings', read once a process, or those in `folder`, read now.
 
     Raises:
         CatalogueInvalid: with all findings, each naming the file.
     """
-    named = read(folder or settings().schemas)
+    return _settled() if folder is None else _load(folder)
+
+
+@cache
+def _settled() -> Mapping[str, Schema]:
+    return _load(settings().schemas)
+
+
+def _load(folder: Path) -> Mapping[str, Schema]:
+    named = read(folder)
     bodies = {name: body for name, (_, body) in named.items()}
     schemas: dict[str, Schema] = {}
     findings = []
