@@ -1,0 +1,177 @@
+"""What every room that discloses asks in the same way: may this one be told, who is there now, who hears of silence.
+
+Pure, like the decisions that call it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, datetime
+from uuid import UUID
+
+from services.bus.calendar import LONDON
+from services.bus.directory import Directory
+from services.bus.envelope import Alarm, Event, Held, same_cause_same_id
+from services.bus.events import (
+    AdultOfConcern,
+    ChildRecorded,
+    DeadlineKind,
+    DeadlineSet,
+    OrganisationRecorded,
+    RecordStatus,
+    Registration,
+    Role,
+    YesNoUnknown,
+)
+
+HEALTH_TEAMS = (Role.HEALTH_VISITING, Role.SCHOOL_NURSING)
+
+
+def local_day(at: datetime) -> date:
+    """The date in Europe/London at that moment."""
+    return at.astimezone(LONDON).date()
+
+
+# --- H3: an adult of concern at the recipient ------------------------------------------------------------------------
+
+
+def conflict(adults: Iterable[AdultOfConcern], organisation_id: str) -> YesNoUnknown:
+    """Whether an adult of concern is connected with an organisation (H3): the worst link of any of them.
+
+    NO only if each adult has a recorded NO; an adult without a link to the organisation counts as UNKNOWN.
+    """
+    links = [
+        link
+        for adult in adults
+        for link in [own.link for own in adult.links if own.organisation_id == organisation_id]
+        or [YesNoUnknown.UNKNOWN]
+    ]
+    if YesNoUnknown.YES in links:
+        return YesNoUnknown.YES
+    return YesNoUnknown.UNKNOWN if YesNoUnknown.UNKNOWN in links else YesNoUnknown.NO
+
+
+def held_or(
+    otherwise: Iterable[Event | Held],
+    *,
+    adults: Iterable[AdultOfConcern],
+    recipient: str,
+    subject: str,
+    location_confidential: bool,
+) -> Iterator[Event | Held]:
+    """`otherwise`, unless an adult of concern is or may be connected with the recipient: then that is held (H3).
+
+    Unknown is held too, since nobody yet asks a reader to declare that there is no conflict. Of a child whose location
+    is confidential the hold does not name the recipient (H2). Give `otherwise` as a generator: it is then not decided.
+    """
+    if conflict(adults, recipient) is YesNoUnknown.NO:
+        yield from otherwise
+    else:
+        yield Held("H3", subject, None if location_confidential else recipient)
+
+
+# --- who is there now -------------------------------------------------------------------------------------------------
+
+
+def registered(child: ChildRecorded, on: date, *roles: Role) -> list[Registration]:
+    """The child's registrations in those roles that hold on that date, first and last day included."""
+    return [
+        held
+        for held in child.registrations
+        if held.role in roles and (held.since or date.min) <= on <= (held.until or date.max)
+    ]
+
+
+def standing(organisation_id: str, directory: Directory) -> OrganisationRecorded | None:
+    """The organisation if it is open, else the open one that took over; None if there is none or it is not known."""
+    seen: set[str] = set()
+    following: str | None = organisation_id
+    while following and following not in seen:
+        seen.add(following)
+        organisation = directory.organisation(following)
+        if organisation is None or organisation.status is RecordStatus.OPEN:
+            return organisation
+        following = organisation.successor
+    return None
+
+
+def health_team(child: ChildRecorded, on: date, directory: Directory) -> OrganisationRecorded | None:
+    """The child's health visiting or school nursing team: as commissioned, never by birthday (H13)."""
+    for held in registered(child, on, *HEALTH_TEAMS):
+        if team := standing(held.organisation_id, directory):
+            return team
+    return None
+
+
+def local_authority(code: str | None, directory: Directory) -> OrganisationRecorded | None:
+    """The open local authority with that code; any open one if the code is not known or nobody has it."""
+    near = directory.organisations_in(Role.LOCAL_AUTHORITY, code) if code else []
+    for authority in near + directory.organisations_in(Role.LOCAL_AUTHORITY):
+        if authority.status is RecordStatus.OPEN:
+            return authority
+    return None
+
+
+def authority_for(organisation: OrganisationRecorded, directory: Directory) -> OrganisationRecorded | None:
+    """Who is told when this organisation stays silent: the one that it names, else its local authority, else any."""
+    named = standing(organisation.escalates_to, directory) if organisation.escalates_to else None
+    return named or local_authority(organisation.local_authority_code, directory)
+
+
+# --- who hears of silence ---------------------------------------------------------------------------------------------
+
+
+def deadline_id(kind: DeadlineKind, about: str) -> UUID:
+    """The id of the deadline of that kind about one thing: a disclosure's id, as a rule."""
+    return same_cause_same_id("deadline", kind.value, about)
+
+
+def match_deadline_id(incident_id: str, child_reference: str) -> UUID:
+    """The id of the question who an unmatched child is, and of its deadline; a ChildMatched gives it as well."""
+    return same_cause_same_id("match", incident_id, child_reference)
+
+
+def expect(
+    cause: Event | Alarm,
+    kind: DeadlineKind,
+    *,
+    id: UUID,  # noqa: A002
+    child_id: str,
+    of: OrganisationRecorded,
+    due_by: datetime,
+    adults: Sequence[AdultOfConcern],
+    location_confidential: bool,
+    directory: Directory,
+    disclosure_id: UUID | None = None,
+    owed_role: Role | None = None,
+    needs_hidden_confirmation: bool = False,
+) -> DeadlineSet | Held:
+    """What is expected `of` an organisation by a time, and to whom it escalates.
+
+    Of a child whose location is confidential it does not say who owes it (H2). Held for a person to watch if an adult
+    of concern is or may be connected with the one that it would escalate to (H3), or if there is nobody at all (H7).
+
+    Args:
+        id: `deadline_id(...)` or `match_deadline_id(...)`.
+        disclosure_id: the disclosure whose receipt ends it; None if no receipt does.
+        owed_role: the role in which it is owed; by default the organisation's own kind.
+    """
+    authority = authority_for(of, directory)
+    if authority is None:
+        return Held("H7", child_id)
+    if conflict(adults, authority.organisation_id) is not YesNoUnknown.NO:
+        return Held("H3", child_id, None if location_confidential else authority.organisation_id)
+    return DeadlineSet.because(
+        cause,
+        subject=str(id),
+        deadline_id=id,
+        child_id=child_id,
+        kind=kind,
+        disclosure_id=disclosure_id,
+        owed_role=owed_role or of.kind,
+        owed_by=None if location_confidential else of.organisation_id,
+        due_by=due_by,
+        escalate_to=authority.organisation_id,
+        needs_hidden_confirmation=needs_hidden_confirmation,
+        location_confidential=location_confidential,
+    )
