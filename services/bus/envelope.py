@@ -1,7 +1,7 @@
-"""What every event is: a body that a schema describes, and an envelope that says who said it, when and because of what.
+"""What every event is: a body that a schema describes, and an envelope: who said it, when and because of what.
 
-The envelope travels in a record's headers (CloudEvents 1.0, Kafka binary binding; the names are in codec.py). An output's
-id follows from its cause, so the same cause gives the same id however often it is decided (DESIGN.md §1, rule 1).
+The envelope travels in a record's headers (CloudEvents 1.0, Kafka binary binding; the names are in codec.py). An
+output's id follows from its cause: the same cause gives the same id however often it is decided (DESIGN.md §1, rule 1).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ NAMESPACE = UUID("5afeb05e-0000-5000-8000-000000000001")
 class Model(BaseModel):
     """Base of every generated record: immutable, and strict about unknown fields."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_bytes="base64", val_json_bytes="base64")
 
 
 @dataclass(frozen=True, slots=True)

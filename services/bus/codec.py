@@ -1,0 +1,262 @@
+"""Events to bytes and back: Avro in the Confluent wire format, CloudEvents attributes in the headers.
+
+An id of the registry proves little, since a registry that was made anew numbers anew. So each record says in
+`ce_dataschema` which schema wrote it, and a reader compares that with what the id leads to (DESIGN.md §3).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from hashlib import blake2b
+from io import BytesIO
+from typing import Any, Protocol
+
+from fastavro import parse_schema, schemaless_reader, schemaless_writer
+from pydantic import ValidationError
+
+from services.bus import events as generated
+from services.bus.broker import Header, Record
+from services.bus.contract import Schema, load
+from services.bus.contract.schemas import fingerprint_of
+from services.bus.envelope import Envelope, Event
+from services.bus.errors import Surroundings, Unfit
+
+DATASCHEMA = "urn:safebus:{record}:{fingerprint}"
+_HEAD = struct.Struct(">bI")
+_MAGIC = 0
+
+
+class Schemas(Protocol):
+    """What the codec asks of a registry."""
+
+    async def schema(self, schema_id: int, *, fresh: bool = False) -> dict[str, Any] | None: ...
+    async def id_of(self, subject: str, schema: Mapping[str, Any], fingerprint: str) -> int: ...
+
+
+@cache
+def event_types() -> Mapping[str, type[Event]]:
+    """Every event type of the contract, by topic."""
+    found = (kind for kind in vars(generated).values() if isinstance(kind, type) and issubclass(kind, Event))
+    return {kind.topic: kind for kind in found if kind.topic}
+
+
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    """The schema that an id leads to, and whether it is word for word the one we read with."""
+
+    record: str
+    fingerprint: str
+    parsed: Any
+    same: bool
+
+
+class Codec:
+    """Encodes what one service emits and decodes what it hears."""
+
+    def __init__(self, registry: Schemas, keys: Mapping[str, str]) -> None:
+        """`keys` names, for each topic, the body's field that is its Kafka key (topics.yaml)."""
+        self._registry = registry
+        self._keys = keys
+        self._schemas: Mapping[str, Schema] = load()
+        self._ids: dict[str, tuple[bytes, bytes]] = {}
+        self._writers: dict[tuple[str, int], _Writer | None] = {}
+
+    async def prepare(self, topics: Iterable[str]) -> None:
+        """Learn the ids of the schemas to write with.
+
+        Raises:
+            Surroundings: one of them cannot be had yet.
+        """
+        for topic in topics:
+            schema = self._schema(topic)
+            number = await self._registry.id_of(f"{topic}-value", schema.definition, schema.fingerprint)
+            dataschema = DATASCHEMA.format(record=schema.record, fingerprint=schema.fingerprint)
+            self._ids[topic] = (_HEAD.pack(_MAGIC, number), dataschema.encode())
+
+    def encode(self, event: Event) -> bytes:
+        """The event's body. `prepare` must have been awaited for its topic."""
+        head, _ = self._ids[event.topic]
+        out = BytesIO()
+        out.write(head)
+        schemaless_writer(out, self._schemas[event.topic].parsed, event.model_dump(by_alias=True))
+        return out.getvalue()
+
+    def key_of(self, event: Event) -> bytes:
+        """The record's key. A dead letter has its origin's."""
+        if isinstance(event, generated.DeadLetter):
+            return event.key or b""
+        return str(getattr(event, self._keys[event.topic])).encode()
+
+    def headers(self, envelope: Envelope) -> list[tuple[str, str]]:
+        """The envelope as header names and values."""
+        pairs = [
+            ("ce_specversion", "1.0"),
+            ("ce_id", envelope.id),
+            ("ce_source", envelope.source),
+            ("ce_type", envelope.type),
+            ("ce_time", envelope.time.isoformat()),
+            ("ce_dataschema", self._ids[envelope.type][1].decode()),
+            ("ce_correlationid", envelope.correlation_id),
+            ("content-type", "application/avro"),
+        ]
+        if envelope.subject:
+            pairs.append(("ce_subject", envelope.subject))
+        if envelope.cause_id:
+            pairs += [("ce_causeid", envelope.cause_id), ("ce_causesource", envelope.cause_source or "")]
+        if envelope.traceparent:
+            pairs.append(("traceparent", envelope.traceparent))
+        return pairs
+
+    async def learn(self, records: Iterable[Record]) -> None:
+        """Fetch the writers' schemas that these records name and that are not known yet.
+
+        Raises:
+            Surroundings: the registry is away. Nothing is decided about these records until it answers.
+        """
+        for record in records:
+            value = record.value
+            if value is None or len(value) < _HEAD.size or value[0] != _MAGIC:
+                continue
+            number = _HEAD.unpack_from(value)[1]
+            claimed = _claimed(record.headers)
+            at = (record.topic, number)
+            known = self._writers.get(at)
+            if known is None or (claimed and claimed != known.fingerprint):
+                self._writers[at] = await self._fetch(record.topic, number, claimed)
+
+    async def _fetch(self, topic: str, number: int, claimed: str | None) -> _Writer | None:
+        definition = await self._registry.schema(number)
+        found = self._writer(topic, definition)
+        if definition is None or (claimed and (found is None or found.fingerprint != claimed)):
+            found = self._writer(topic, await self._registry.schema(number, fresh=True))
+        return found
+
+    def _writer(self, topic: str, definition: dict[str, Any] | None) -> _Writer | None:
+        if definition is None:
+            return None
+        fingerprint = fingerprint_of(definition)
+        record = str(definition.get("name", ""))
+        if "." not in record and definition.get("namespace"):
+            record = f"{definition['namespace']}.{record}"
+        same = fingerprint == self._schema(topic).fingerprint
+        return _Writer(record, fingerprint, self._schema(topic).parsed if same else parse_schema(definition), same)
+
+    def decode(self, record: Record, heard_by: str) -> Event:
+        """The event that a record carries, as `heard_by` hears it. `learn` must have been awaited for it.
+
+        Raises:
+            Unfit: with the code no_identity, undecodable, unknown_schema, wrong_type or invalid.
+        """
+        envelope = envelope_of(record.headers, record.topic, heard_by)
+        value = record.value
+        if value is None or len(value) < _HEAD.size or value[0] != _MAGIC:
+            raise Unfit("the body is not in the Confluent wire format", code="undecodable")
+        writer = self._writers.get((record.topic, _HEAD.unpack_from(value)[1]))
+        if writer is None:
+            raise Unfit("the registry does not know the schema id", code="unknown_schema")
+        schema = self._schema(record.topic)
+        claimed = _claimed(record.headers)
+        if writer.record != schema.record or envelope.type != record.topic:
+            raise Unfit(f"{record.topic} carries {schema.record} only", code="wrong_type")
+        if claimed and claimed != writer.fingerprint:
+            raise Unfit("the schema id leads to another schema than the one that wrote it", code="wrong_type")
+        body = BytesIO(value)
+        body.seek(_HEAD.size)
+        try:
+            content = schemaless_reader(body, writer.parsed, None if writer.same else schema.parsed)
+        except Exception:  # noqa: BLE001 - fastavro raises whatever the bytes lead it to; its text may hold content
+            raise Unfit("the body does not follow its schema", code="undecodable") from None
+        if body.tell() != len(value):
+            raise Unfit("bytes are left over after the body", code="undecodable")
+        return validated(record.topic, content).enveloped(envelope)
+
+    def _schema(self, topic: str) -> Schema:
+        return self._schemas[topic]
+
+
+def validated(topic: str, content: Mapping[str, Any]) -> Event:
+    """The event of that topic with this content.
+
+    Raises:
+        Unfit: `invalid`, with the JSON pointer of the first field that is wrong, never its value.
+    """
+    try:
+        event = event_types()[topic].model_validate(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        pointer = "".join(f"/{part}" for part in first["loc"])
+        raise Unfit(f"{pointer}: {_sentence(first['type'])}", code="invalid", field=pointer) from None
+    for pointer, reason in load()[topic].faults(event):
+        raise Unfit(f"{pointer}: {reason}", code="invalid", field=pointer)
+    return event
+
+
+def _sentence(kind: str) -> str:
+    """pydantic's error kind in words; its own message may quote the value."""
+    return {"missing": "is missing", "extra_forbidden": "is not a field"}.get(kind, kind.replace("_", " "))
+
+
+def envelope_of(headers: Sequence[Header], topic: str, heard_by: str) -> Envelope:
+    """The CloudEvents attributes of a record.
+
+    Raises:
+        Unfit: `no_identity` without id or source; `invalid` with a time that is none.
+    """
+    try:
+        held = {name: (value or b"").decode() for name, value in headers}
+    except UnicodeDecodeError:
+        raise Unfit("a header is not UTF-8", code="no_identity", field="headers") from None
+    if not (held.get("ce_id") and held.get("ce_source")):
+        raise Unfit("an event needs the headers ce_id and ce_source", code="no_identity", field="headers")
+    try:
+        time = datetime.fromisoformat(held["ce_time"])
+    except (KeyError, ValueError):
+        raise Unfit("the header ce_time is not an ISO 8601 time", code="invalid", field="ce_time") from None
+    if time.tzinfo is None:
+        raise Unfit("the header ce_time lacks its offset from UTC", code="invalid", field="ce_time")
+    return Envelope(
+        id=held["ce_id"],
+        source=held["ce_source"],
+        type=held.get("ce_type", topic),
+        time=time.astimezone(UTC),
+        subject=held.get("ce_subject"),
+        cause_id=held.get("ce_causeid"),
+        cause_source=held.get("ce_causesource"),
+        correlation_id=held.get("ce_correlationid", ""),
+        traceparent=held.get("traceparent"),
+        heard_by=heard_by,
+    )
+
+
+def _claimed(headers: Sequence[Header]) -> str | None:
+    for name, value in headers:
+        if name == "ce_dataschema" and value and value.startswith(b"urn:safebus:"):
+            return value.rpartition(b":")[2].decode("ascii", "replace")
+    return None
+
+
+def identity(envelope: Envelope) -> bytes:
+    """16 bytes of source and id together: what "the same event" means."""
+    return blake2b(f"{envelope.source}\0{envelope.id}".encode(), digest_size=16).digest()
+
+
+def digest(event: Event) -> bytes:
+    """16 bytes of the decoded content. Defaults are left out, so a field that is added later changes nothing."""
+    return blake2b(event.model_dump_json(exclude_defaults=True).encode(), digest_size=16).digest()
+
+
+async def wait_prepared(codec: Codec, topics: Collection[str], waiting: Any) -> None:
+    """Prepare with backoff until the registry answers; `waiting(reason)` is told why each time."""
+    delay = 0.2
+    while True:
+        try:
+            return await codec.prepare(topics)
+        except Surroundings as error:
+            waiting(str(error))
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, 10)

@@ -1,0 +1,74 @@
+"""What could not be processed, kept whole and put before a person (DESIGN.md §1, rule 7).
+
+The origin's bytes and headers are kept, by claim check if they are large. The explanation names fields, never values.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from services.bus.broker import Record
+from services.bus.claims import Claims
+from services.bus.envelope import Envelope, Held, same_cause_same_id
+from services.bus.errors import Unfit
+from services.bus.events import DeadLetter
+
+LARGE = 256_000
+"""A body of more bytes than this goes by claim check."""
+
+HELD = "held"
+
+
+def dead_letter(
+    record: Record,
+    topic_id: str,
+    fault: Unfit | Held,
+    *,
+    service: str,
+    envelope: Envelope | None,
+    now: datetime,
+    claims: Claims,
+) -> DeadLetter:
+    """The dead letter of one record, or of one held part of a decision about it."""
+    held = fault if isinstance(fault, Held) else None
+    unfit = fault if isinstance(fault, Unfit) else None
+    code = unfit.code if unfit else HELD
+    rule, recipient, subject = (held.rule, held.recipient, held.subject) if held else (None, None, None)
+    # A retry stands at another offset, so it is another dead letter; a redelivery is the same one.
+    letter_id = same_cause_same_id(
+        service, topic_id, str(record.partition), str(record.offset), code, rule, recipient, subject
+    )
+    body = record.value
+    claim = claims.put(body, "application/octet-stream") if body and len(body) > LARGE else None
+    letter = DeadLetter(
+        dead_letter_id=letter_id,
+        service=service,
+        reason_code=code,
+        rule=rule,
+        field=unfit.field if unfit else None,
+        explanation=str(unfit) if unfit else f"rule {rule} asks for a person here; nothing was disclosed",
+        origin_topic=record.topic,
+        origin_partition=record.partition,
+        origin_offset=record.offset,
+        origin_time=datetime.fromtimestamp(record.timestamp / 1000, UTC),
+        event_id=envelope.id if envelope else None,
+        event_source=envelope.source if envelope else None,
+        body=None if claim else body,
+        headers=[{"name": name, "value": value} for name, value in record.headers],
+        body_claim=claim,
+        key=record.key,
+        subject=subject,
+        recipient=recipient,
+        happened_at=now,
+    )
+    said = Envelope(
+        id=str(letter_id),
+        source=f"urn:safebus:{service}",
+        type=DeadLetter.topic,
+        time=now,
+        cause_id=envelope.id if envelope else None,
+        cause_source=envelope.source if envelope else None,
+        correlation_id=(envelope.correlation_id or f"{envelope.source} {envelope.id}") if envelope else "",
+        heard_by=service,
+    )
+    return letter.enveloped(said)

@@ -1,0 +1,65 @@
+"""What a process shows of itself: /livez, /readyz and /metrics."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+
+import uvicorn
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from services.bus.health import Health
+from services.bus.settings import Settings
+
+
+def application(health: Health) -> Starlette:
+    """200 when alive and when ready, else 503 with the reason in words."""
+
+    async def livez(_request: Request) -> Response:
+        return PlainTextResponse(
+            "alive\n" if health.is_alive else "the loop has stopped turning\n", _status(health.is_alive)
+        )
+
+    async def readyz(_request: Request) -> Response:
+        return PlainTextResponse(f"{health.reason}\n", _status(health.is_ready))
+
+    async def metrics(_request: Request) -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    return Starlette(routes=[Route("/livez", livez), Route("/readyz", readyz), Route("/metrics", metrics)])
+
+
+def _status(good: bool) -> int:
+    return 200 if good else 503
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self):  # type: ignore[no-untyped-def]
+        """The process's own handlers stop the service first."""
+        yield
+
+
+class StatusPage:
+    """Serves until closed; `port` is the one it got."""
+
+    def __init__(self, health: Health, settings: Settings) -> None:
+        self._socket = socket.create_server((settings.http_host, settings.http_port))
+        self.port: int = self._socket.getsockname()[1]
+        self._server = _Server(uvicorn.Config(application(health), log_config=None, access_log=False, lifespan="off"))
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> StatusPage:
+        self._task = asyncio.create_task(self._server.serve(sockets=[self._socket]))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.should_exit = True
+        if self._task:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._task, 3)

@@ -1,0 +1,327 @@
+"""The real broker: aiokafka for the data, confluent-kafka for the ids of topics, which aiokafka does not know."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
+from aiokafka import errors as kafka_errors
+from aiokafka.partitioner import murmur2
+from confluent_kafka import KafkaException, TopicCollection
+from confluent_kafka.admin import AdminClient
+
+from services.bus.broker import Partition, Record, Sending
+from services.bus.errors import MustStop, NotPermitted, SafebusError, Surroundings, Unacknowledged
+from services.bus.settings import Settings
+
+OVERHEAD = 65_536
+"""Room in a batch for a record's key, headers and framing, bytes."""
+
+_silent = logging.getLogger("safebus.librdkafka")
+_silent.addHandler(logging.NullHandler())
+_silent.propagate = False
+
+_REFUSED = (
+    kafka_errors.AuthenticationFailedError,
+    kafka_errors.SaslAuthenticationFailed,
+    kafka_errors.TopicAuthorizationFailedError,
+    kafka_errors.GroupAuthorizationFailedError,
+    kafka_errors.ClusterAuthorizationFailedError,
+)
+
+
+@asynccontextmanager
+async def _translated(principal: str, doing: str) -> AsyncIterator[None]:
+    """The broker's errors in our own tree; the cause is kept for the log, the message tells a person what to do."""
+    try:
+        yield
+    except SafebusError:
+        raise
+    except _REFUSED as error:
+        raise NotPermitted(f"the broker refused {principal} when {doing}: {_why(error)}") from error
+    except kafka_errors.OffsetOutOfRangeError as error:
+        raise MustStop(f"an offset of {principal} is no longer in the log; see `safebus recover`") from error
+    except (kafka_errors.KafkaError, OSError, TimeoutError) as error:
+        if "uthentication" in str(error):
+            raise NotPermitted(f"the broker refused {principal}: wrong user or password") from error
+        raise Surroundings(f"the broker is away when {doing} ({type(error).__name__})") from error
+
+
+def _why(error: Exception) -> str:
+    if "uthentication" in type(error).__name__:
+        return "wrong user or password"
+    return f"{type(error).__name__}: topics.yaml does not allow it, or `safebus topics apply` has not been run"
+
+
+class KafkaBroker:
+    """One principal's connections to a cluster."""
+
+    def __init__(self, settings: Settings, principal: str, password: str) -> None:
+        self._settings = settings
+        self.principal = principal
+        self._password = password
+        self._admin: AdminClient | None = None
+
+    def _aiokafka(self) -> dict[str, Any]:
+        at = self._settings
+        common: dict[str, Any] = {
+            "bootstrap_servers": at.bootstrap_servers.split(","),
+            "security_protocol": at.security_protocol,
+            "client_id": self.principal,
+            "request_timeout_ms": int(at.send_timeout * 1000),
+            "retry_backoff_ms": 100,
+        }
+        if at.security_protocol.startswith("SASL"):
+            common |= {
+                "sasl_mechanism": "SCRAM-SHA-512",
+                "sasl_plain_username": self.principal,
+                "sasl_plain_password": self._password,
+            }
+        if at.security_protocol.endswith("SSL"):
+            common["ssl_context"] = ssl.create_default_context(cafile=at.ssl_cafile)
+        return common
+
+    def confluent(self) -> dict[str, Any]:
+        """The same connection for confluent-kafka's clients, silent: it would print addresses to stderr for ever."""
+        at = self._settings
+        common: dict[str, Any] = {
+            "bootstrap.servers": at.bootstrap_servers,
+            "security.protocol": at.security_protocol,
+            "client.id": self.principal,
+            "logger": _silent,
+        }
+        if at.security_protocol.startswith("SASL"):
+            common |= {
+                "sasl.mechanisms": "SCRAM-SHA-512",
+                "sasl.username": self.principal,
+                "sasl.password": self._password,
+            }
+        if at.ssl_cafile:
+            common["ssl.ca.location"] = str(at.ssl_cafile)
+        return common
+
+    def reader(self, group: str, topics: Collection[str]) -> KafkaReader:
+        return KafkaReader(self._aiokafka(), self._settings, group, topics, self.principal)
+
+    def writer(self) -> KafkaWriter:
+        return KafkaWriter(self._aiokafka(), self._settings, self.principal)
+
+    async def scan(self, topics: Collection[str]) -> AsyncIterator[Record]:
+        consumer = AIOKafkaConsumer(
+            **self._aiokafka(), enable_auto_commit=False, isolation_level="read_committed", fetch_max_wait_ms=100
+        )
+        async with _translated(self.principal, "reading whole topics"):
+            await consumer.start()
+            try:
+                found = {t: await consumer.client._wait_on_metadata(t) for t in topics}
+                partitions = [TopicPartition(t, n) for t, numbers in found.items() for n in sorted(numbers)]
+                consumer.assign(partitions)
+                left = {tp: end for tp, end in (await consumer.end_offsets(partitions)).items() if end}
+                begins = await consumer.beginning_offsets(partitions)
+                for tp in partitions:
+                    consumer.seek(tp, begins[tp])
+                left = {tp: end for tp, end in left.items() if begins[tp] < end}
+                while left:
+                    polled = await consumer.getmany(*left, timeout_ms=500)
+                    for tp, records in polled.items():
+                        for record in records:
+                            if record.offset < left[tp]:
+                                yield record
+                    left = {tp: end for tp, end in left.items() if await consumer.position(tp) < end}
+            finally:
+                await consumer.stop()
+
+    def registrar(self) -> KafkaBroker:
+        return self
+
+    def _ask(self) -> AdminClient:
+        if self._admin is None:
+            self._admin = AdminClient(self.confluent())
+        return self._admin
+
+    async def cluster_id(self) -> str:
+        """The id the cluster was formatted with."""
+        described = await self._answer(self._ask().describe_cluster(request_timeout=10))
+        return str(described.cluster_id)
+
+    async def topic_ids(self, topics: Iterable[str]) -> dict[str, str]:
+        """Kafka's own id of each topic's present incarnation; absent ones are left out."""
+        futures = self._ask().describe_topics(TopicCollection(list(topics)), request_timeout=10)
+        found = {}
+        for name, future in futures.items():
+            described = await self._answer(future, missing_is_none=True)
+            if described is not None:
+                found[name] = str(described.topic_id)
+        return found
+
+    async def _answer(self, future: Any, *, missing_is_none: bool = False) -> Any:
+        try:
+            return await asyncio.wait_for(asyncio.wrap_future(future), 15)
+        except TimeoutError as error:
+            raise Surroundings("the broker does not answer") from error
+        except KafkaException as error:
+            name = error.args[0].name()
+            if missing_is_none and name == "UNKNOWN_TOPIC_OR_PART":
+                return None
+            if "AUTH" in name:
+                raise NotPermitted(f"the broker refused {self.principal} ({name})") from error
+            raise Surroundings(f"the broker is away ({name})") from error
+
+    async def close(self) -> None:
+        """Let go of the admin connection."""
+        self._admin = None
+
+
+class KafkaReader(ConsumerRebalanceListener):  # type: ignore[misc]
+    """A group member that never moves by itself: paused at 0 after each rebalance until the loop has read the guard."""
+
+    def __init__(
+        self, common: dict[str, Any], settings: Settings, group: str, topics: Collection[str], principal: str
+    ) -> None:
+        self.generation = 0
+        self._principal = principal
+        self._topics = sorted(topics)
+        session_ms = int(settings.session_timeout * 1000)
+        self._consumer = AIOKafkaConsumer(
+            **common,
+            group_id=group,
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            isolation_level="read_committed",
+            session_timeout_ms=session_ms,
+            heartbeat_interval_ms=max(session_ms // 5, 100),
+            max_poll_interval_ms=max(300_000, 10 * session_ms),
+            fetch_max_wait_ms=100,
+            max_partition_fetch_bytes=4 * 1024 * 1024,
+        )
+
+    # Both callbacks are synchronous on purpose: an asynchronous one lets records in before the seek (rule 4).
+    def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
+        self.generation += 1
+
+    def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
+        for partition in assigned:
+            self._consumer.seek(partition, 0)
+            self._consumer.pause(partition)
+        self.generation += 1
+
+    async def start(self) -> None:
+        async with _translated(self._principal, "joining the group"):
+            self._consumer.subscribe(self._topics, listener=self)
+            await self._consumer.start()
+
+    async def stop(self) -> None:
+        await self._consumer.stop()
+
+    def assignment(self) -> set[Partition]:
+        return {(tp.topic, tp.partition) for tp in self._consumer.assignment()}
+
+    async def poll(self, most: int, timeout_ms: int) -> Mapping[Partition, Sequence[Record]]:
+        async with _translated(self._principal, "reading"):
+            return await self._consumer.getmany(max_records=most, timeout_ms=timeout_ms)  # type: ignore[no-any-return]
+
+    def seek(self, partition: Partition, offset: int) -> None:
+        self._consumer.seek(TopicPartition(*partition), offset)
+
+    def pause(self, partitions: Iterable[Partition]) -> None:
+        self._consumer.pause(*(TopicPartition(*p) for p in partitions))
+
+    def resume(self, partitions: Iterable[Partition]) -> None:
+        self._consumer.resume(*(TopicPartition(*p) for p in partitions))
+
+    async def committed(self, partitions: Iterable[Partition]) -> dict[Partition, int | None]:
+        async with _translated(self._principal, "reading its offsets"):
+            return {p: await self._consumer.committed(TopicPartition(*p)) for p in partitions}
+
+    async def commit(self, offsets: Mapping[Partition, int]) -> bool:
+        try:
+            async with _translated(self._principal, "committing"):
+                await self._consumer.commit({TopicPartition(*p): offset for p, offset in offsets.items()})
+        except Surroundings as error:
+            lost = (
+                kafka_errors.CommitFailedError,
+                kafka_errors.IllegalStateError,
+                kafka_errors.RebalanceInProgressError,
+            )
+            if isinstance(error.__cause__, lost):
+                return False
+            raise
+        return True
+
+    async def beginnings(self, partitions: Collection[Partition]) -> dict[Partition, int]:
+        async with _translated(self._principal, "asking where its logs begin"):
+            found = await self._consumer.beginning_offsets([TopicPartition(*p) for p in partitions])
+        return {(tp.topic, tp.partition): offset for tp, offset in found.items()}
+
+    async def ends(self, partitions: Collection[Partition]) -> dict[Partition, int]:
+        async with _translated(self._principal, "asking where its logs end"):
+            found = await self._consumer.end_offsets([TopicPartition(*p) for p in partitions])
+        return {(tp.topic, tp.partition): offset for tp, offset in found.items()}
+
+    async def partitions(self, topics: Iterable[str]) -> set[Partition]:
+        found: set[Partition] = set()
+        for topic in topics:
+            numbers = self._consumer.partitions_for_topic(topic)
+            if not numbers:
+                raise Surroundings(f"topic {topic} is not there; has `safebus topics apply` been run?")
+            found |= {(topic, n) for n in numbers}
+        return found
+
+
+class KafkaWriter:
+    """Explicit batches, closed before they are sent, so the producer never splits or mixes them."""
+
+    def __init__(self, common: dict[str, Any], settings: Settings, principal: str) -> None:
+        self._principal = principal
+        self._timeout = settings.send_timeout
+        self._partitions: dict[str, int] = {}
+        self._producer = AIOKafkaProducer(
+            **common,
+            enable_idempotence=True,
+            acks="all",
+            compression_type="lz4",
+            max_batch_size=settings.max_event_bytes + OVERHEAD,
+            max_request_size=settings.max_event_bytes + OVERHEAD,
+        )
+
+    async def start(self) -> None:
+        async with _translated(self._principal, "starting to write"):
+            await self._producer.start()
+
+    async def stop(self) -> None:
+        await self._producer.stop()
+
+    async def know(self, topics: Iterable[str]) -> None:
+        for topic in topics:
+            async with _translated(self._principal, f"asking for {topic}"):
+                self._partitions[topic] = len(await self._producer.partitions_for(topic))
+
+    def partition_for(self, topic: str, key: bytes) -> int:
+        return int((murmur2(key) & 0x7FFFFFFF) % self._partitions[topic])
+
+    async def send(self, partition: Partition, records: Sequence[Sending]) -> None:
+        topic, number = partition
+        batch = self._producer.create_batch()
+        for record in records:
+            if batch.append(timestamp=None, key=record.key, value=record.value, headers=record.headers) is None:
+                await self._acknowledged(batch, topic, number)
+                batch = self._producer.create_batch()
+                if batch.append(timestamp=None, key=record.key, value=record.value, headers=record.headers) is None:
+                    raise Unacknowledged(f"a record for {topic} is larger than a batch may be")
+        await self._acknowledged(batch, topic, number)
+
+    async def _acknowledged(self, batch: Any, topic: str, number: int) -> None:
+        batch.close()
+        try:
+            async with asyncio.timeout(self._timeout):
+                # Shielded: cancelling aiokafka's own future would leave its sender in a state nobody has tested.
+                await asyncio.shield(await self._producer.send_batch(batch, topic, partition=number))
+        except TimeoutError as error:
+            raise Unacknowledged(f"no acknowledgement from {topic}[{number}] in {self._timeout:g} s") from error
+        except kafka_errors.KafkaError as error:
+            raise Unacknowledged(f"{topic}[{number}] refused a batch: {type(error).__name__}") from error

@@ -1,0 +1,424 @@
+"""The one loop, the same for every service (DESIGN.md §1).
+
+Each round: read a batch, decide it inside one transaction with its guard, send what it led to while the next is
+decided, and move Kafka's offsets once everything is acknowledged. Whatever dies where, the guard and the stored outputs
+say how to go on: an output is stored before it is sent, sent again until it is acknowledged, and never decided twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import timedelta
+from functools import partial
+from typing import Any, TypeVar
+
+import structlog
+
+from services.bus.batch import Batch, Round, hear
+from services.bus.broker import Broker, Partition, Record
+from services.bus.claims import Claims
+from services.bus.clock import Clock
+from services.bus.codec import Codec
+from services.bus.directory import DirectoryTable
+from services.bus.errors import MustStop, Surroundings
+from services.bus.events import DeadLetter
+from services.bus.health import Health
+from services.bus.metrics import BATCH, HEARD, REDONE, UNSENT
+from services.bus.outgoing import Outgoing
+from services.bus.positions import Known, where_to_start
+from services.bus.recovery import Recovery
+from services.bus.service import Service
+from services.bus.settings import Settings
+from services.bus.store import Output, Overtaken, Place, Store, Work
+
+T = TypeVar("T")
+Polled = Mapping[Partition, Sequence[Record]]
+IDS_OUTLIVE = timedelta(days=2)
+"""Consumed ids are kept this much longer than events are accepted, for clocks that differ."""
+
+log = structlog.get_logger()
+
+
+def _nothing(_point: str) -> None:
+    """The probe of a real service: tests put one here that kills the process at the worst moment."""
+
+
+class Loop:
+    """Runs one service until it is told to stop, or must."""
+
+    def __init__(
+        self,
+        service: Service,
+        broker: Broker,
+        store: Store,
+        codec: Codec,
+        *,
+        settings: Settings,
+        clock: Clock,
+        health: Health | None = None,
+        recovery: Recovery | None = None,
+        probe: Callable[[str], None] = _nothing,
+    ) -> None:
+        self.service, self._broker, self._store, self._codec = service, broker, store, codec
+        self._at, self._clock, self.health, self._probe = settings, clock, health or Health(), probe
+        self._recovery = recovery
+        self._directory_topics = service.directory_topics
+        self._topics = sorted({*service.hears, *self._directory_topics})
+        self._said = sorted({kind.topic for kind in service.emits} | {DeadLetter.topic})
+        self._reader = broker.reader(service.name, self._topics)
+        self._registrar = broker.registrar()
+        self._out = Outgoing(service.name, broker.writer(), probe)
+        self._directory = DirectoryTable()
+        self._claims = Claims(settings.claims)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"{service.name}-store")
+        self._stopping = asyncio.Event()
+        self._cluster = ""
+        self._topic_ids: dict[str, str] = {}
+        self._generation = -1
+        self._known: dict[Partition, int] = {}
+        self._directory_seen: dict[Partition, int] = {}
+        self._checked = self._followed = self._looked = self._swept = 0.0
+        self._due: tuple[int, dict[Partition, int]] | None = None
+
+    # Start, run, stop
+
+    def stop(self) -> None:
+        """Finish the batch in hand, then end."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Until stopped.
+
+        Raises:
+            MustStop: going on could lose or repeat an event. `Unacknowledged` among them means: start again.
+            NotPermitted: the broker refuses this principal.
+        """
+        try:
+            await self._start()
+            while not self._stopping.is_set():
+                await self._turn()
+                if self._recovery and self._recovery.done(self._known):
+                    break
+            await self._end()
+        finally:
+            await self._close()
+
+    async def _start(self) -> None:
+        await self._patiently(partial(self._in_thread, self._store.open))
+        self._cluster = await self._patiently(self._registrar.cluster_id)
+        await self._patiently(partial(self._codec.prepare, self._said))
+        await self._patiently(self._out.writer.start)
+        await self._patiently(partial(self._out.writer.know, self._said))
+        self._topic_ids = await self._patiently(self._all_topic_ids)
+        other = await self._in_thread(self._with_work, lambda work: work.other_cluster(self._cluster))
+        if other and not self._recovery:
+            raise MustStop(f"the database of {self.service.name} belongs to cluster {other}, this is {self._cluster}")
+        if self._recovery:
+            await self._prepare_recovery(self._recovery)
+        await self._patiently(self._reader.start)
+        log.info("started", service=self.service.name, topics=self._topics)
+
+    async def _prepare_recovery(self, recovery: Recovery) -> None:
+        """Forget everything, unless all that is wrong is that a topic was made anew: then its old guards only."""
+        forget_old = partial(Work.drop_other_incarnations, cluster=self._cluster, topic_ids=self._topic_ids)
+        recovery.kept = bool(await self._in_thread(self._with_work, forget_old))
+        if not recovery.kept:
+            await self._in_thread(self._store.reset)
+            await self._patiently(recovery.read_outputs)
+
+    async def _end(self) -> None:
+        await self._out.settle()
+        await self._tidy()
+        await self._follow(now=True)
+        log.info("stopped", service=self.service.name)
+
+    async def _close(self) -> None:
+        self.health.waiting("stopped")
+        for stopping in (self._reader.stop, self._out.writer.stop, self._broker.close):
+            with suppress(Exception):  # its stop may hang or fail; what counts is stored already
+                await asyncio.wait_for(stopping(), self._at.stop_timeout / 3)
+        self._thread.shutdown(wait=True)
+        self._store.close()
+
+    # One turn
+
+    async def _turn(self) -> None:
+        try:
+            if self._reader.generation != self._generation:
+                await self._claim()
+            await self._follow()
+            await self._ring()
+            polled = await self._reader.poll(self._at.batch_size, self._at.poll_ms)
+            self._out.raise_if_failed()
+            if any(polled.values()):
+                await self._take(polled)
+            else:
+                await self._idle()
+            self.health.beat()
+        except Overtaken as error:
+            REDONE.labels(self.service.name).inc()
+            log.info("overtaken", service=self.service.name, what=str(error))
+            self._generation = -1
+        except Surroundings as error:
+            # What was being written may or may not be committed: the guard tells, once it can be read again.
+            await self._wait(str(error), 0.5)
+            self._generation = -1
+
+    async def _take(self, polled: Polled) -> None:
+        """The directory first; then the rest, once the directory is as new as it was when the rest was read."""
+        rows = {p: rs for p, rs in polled.items() if rs and p[0] in self._directory_topics}
+        rest = {p: rs for p, rs in polled.items() if rs and p[0] not in self._directory_topics}
+        if rows:
+            await self._commit(rows)
+        if rest and await self._directory_is_current():
+            await self._commit(rest)
+
+    async def _directory_is_current(self) -> bool:
+        """Read the directory to the ends fetched now. False when the partitions changed hands meanwhile."""
+        if not self._directory_topics:
+            return True
+        ends = await self._reader.ends(await self._reader.partitions(self._directory_topics))
+        others = [p for p in self._reader.assignment() if p[0] not in self._directory_topics]
+        paused = False
+        while behind := await self._behind(ends):
+            if self._reader.generation != self._generation or self._stopping.is_set():
+                return False
+            if not paused:
+                self._reader.pause(others)
+                paused = True
+            polled = await self._reader.poll(self._at.batch_size, self._at.poll_ms)
+            if any(polled.values()):
+                await self._commit({p: rs for p, rs in polled.items() if rs})
+            self.health.waiting(f"the directory is being read ({len(behind)} partitions behind)")
+        if paused:
+            self._reader.resume(others)
+            self.health.ready()
+        return self._reader.generation == self._generation
+
+    async def _behind(self, ends: Mapping[Partition, int]) -> list[Partition]:
+        """Which of these partitions have not been read that far, whoever owns them."""
+        behind = [p for p, end in ends.items() if self._known.get(p, -1) < end]
+        foreign = [p for p in behind if p not in self._known]
+        if foreign:
+            guards = await self._in_thread(self._with_work, lambda w: w.guards(self._cluster, {p[0] for p in foreign}))
+            at = {(g.topic, g.partition): n for g, n in guards.items() if g.topic_id == self._topic_ids[g.topic]}
+            behind = [p for p in behind if max(at.get(p, -1), self._known.get(p, -1)) < ends[p]]
+            moved = {p: n for p, n in at.items() if p[0] in self._directory_topics and p not in self._known}
+            if moved != self._directory_seen:
+                self._directory_seen = moved
+                self._directory.forget()
+        return behind
+
+    async def _commit(self, polled: Polled) -> None:
+        """Decide and commit one batch, then start sending what it led to."""
+        records = [record for partition in polled.values() for record in partition]
+        await self._patiently(partial(self._codec.learn, records))
+        try:
+            done = await self._in_thread(self._transact, polled, records)
+        except (Overtaken, Surroundings):
+            self._directory.forget()
+            raise
+        self._probe("committed")
+        nexts = {p: rs[-1].offset + 1 for p, rs in polled.items()}
+        self._known |= nexts
+        BATCH.labels(self.service.name).observe(len(records))
+        for (topic, outcome), number in done.counts.items():
+            HEARD.labels(self.service.name, topic, outcome).inc(number)
+        await self._out.start(done.outputs, nexts, records)
+
+    def _transact(self, polled: Polled, records: Sequence[Record]) -> Round:
+        heard = [hear(record, self._codec, self.service.name) for record in records]
+        acknowledged = dict(self._out.acknowledged)
+        with self._store.transaction() as work:
+            for p in sorted(polled):
+                work.advance(self._cluster, self._place(p), self._known[p], polled[p][-1].offset + 1)
+            done = self._batch(work).decide(work, heard, self._topic_ids)
+            if self._recovery:
+                self._recovery.keep_unsent(done, heard)  # before anything of it is stored
+            work.queue(done.outputs)
+            work.forget(acknowledged)
+            self._probe("before_commit")
+        self._out.forgotten(acknowledged)
+        return done
+
+    def _batch(self, work: Work) -> Batch:
+        return Batch(
+            self.service,
+            self._codec,
+            self._directory.within(work.connection),
+            self._claims,
+            now=self._clock.now(),
+            keep_ids=timedelta(days=self._at.keep_ids_days),
+            max_bytes=self._at.max_event_bytes,
+        )
+
+    # Between batches
+
+    async def _idle(self) -> None:
+        await self._out.settle()
+        await self._tidy()
+        self.health.ready()
+        if time.monotonic() - self._swept > self._at.topic_check_interval:
+            self._swept = time.monotonic()
+            await self._send_leftovers(list(self._known))
+            before = self._clock.now() - timedelta(days=self._at.keep_ids_days) - IDS_OUTLIVE
+            await self._in_thread(self._with_work, lambda work: work.forget_ids_before(int(before.timestamp())))
+
+    async def _tidy(self) -> None:
+        """Delete acknowledged outputs, when no batch is coming to do it."""
+        acknowledged = dict(self._out.acknowledged)
+        if acknowledged:
+            await self._in_thread(self._with_work, lambda work: work.forget(acknowledged))
+            self._out.forgotten(acknowledged)
+        UNSENT.labels(self.service.name).set(0)
+
+    async def _follow(self, *, now: bool = False) -> None:
+        """Move Kafka's offsets after the guards, and never for a topic that has become another one."""
+        moment = time.monotonic()
+        due = self._out.committable and moment - self._followed >= self._at.commit_interval
+        if not (now or due or moment - self._checked >= self._at.topic_check_interval):
+            return
+        self._check_topic_ids(await self._all_topic_ids())
+        self._checked = moment
+        offsets = self._out.take_committable()
+        if offsets and not self._recovery:
+            self._followed = moment
+            self._probe("before_offsets")
+            await self._reader.commit(offsets)
+
+    async def _ring(self) -> None:
+        """Let views whose moment has come decide, once every input has been read to ends fetched after it (rule 9)."""
+        moment = time.monotonic()
+        if self.service.on_alarm is None or self._recovery or moment - self._looked < self._at.poll_ms / 1000:
+            return
+        self._looked = moment
+        if self._due is None:
+            now_us = int(self._clock.now().timestamp() * 1_000_000)
+            first = await self._in_thread(self._with_work, lambda work: work.next_alarm())
+            if first is None or first > now_us:
+                return
+            self._due = (now_us, await self._reader.ends(await self._reader.partitions(self._topics)))
+        until, ends = self._due
+        if await self._behind(ends):
+            return
+        self._due = None
+        await self._out.settle()
+        done = await self._in_thread(self._transact_alarms, until)
+        for (topic, outcome), number in done.counts.items():
+            HEARD.labels(self.service.name, topic, outcome).inc(number)
+        await self._out.start(done.outputs, {}, [])
+
+    def _transact_alarms(self, until_us: int) -> Round:
+        with self._store.transaction() as work:
+            rows = work.alarms(until_us, self._known, limit=200)
+            for p in sorted({(row.topic, row.partition) for row in rows}):
+                work.advance(self._cluster, self._place(p), self._known[p], self._known[p])
+            # Rings come before the record at the guard's offset, each ring after the last: nanoseconds, below zero.
+            ordinal = time.time_ns() // 1000 * 1000 - 2**62
+            done = self._batch(work).ring(work, rows, self._known, ordinal)
+            work.queue(done.outputs)
+            self._probe("before_alarm_commit")
+        return done
+
+    # Taking over partitions
+
+    async def _claim(self) -> None:
+        """Read the guards of what was assigned, send what is left over, seek, and only then read on."""
+        await self._out.settle()
+        await self._tidy()
+        generation = self._reader.generation
+        mine = sorted(self._reader.assignment())
+        self._known, self._due = {}, None
+        self._directory.forget()
+        if mine:
+            self._check_topic_ids(await self._all_topic_ids())
+            committed = await self._reader.committed(mine)
+            begins = await self._reader.beginnings(mine)
+            guards = await self._in_thread(self._with_work, lambda work: work.guards(self._cluster, self._topics))
+            ends = await self._reader.ends(mine)
+            positions = {p: self._start_of(p, committed[p], begins[p], guards, ends[p]) for p in mine}
+            await self._in_thread(self._with_work, partial(self._guard_new, positions=positions, guards=guards))
+            await self._send_leftovers(mine)
+            if self._reader.generation != generation:
+                return
+            if self._recovery:
+                self._recovery.claimed(committed, ends)
+            for p, offset in positions.items():
+                self._reader.seek(p, offset)
+            self._reader.resume(mine)
+            self._known = positions
+            log.info("claimed", service=self.service.name, partitions=len(mine))
+        self._generation = generation
+        self.health.ready()
+
+    def _start_of(self, p: Partition, committed: int | None, begins: int, guards: dict[Place, int], ends: int) -> int:
+        place = self._place(p)
+        other = any((g.topic, g.partition) == p and g.topic_id != place.topic_id for g in guards)
+        known = Known(*p, None if self._recovery else committed, begins, guards.get(place), other, ends)
+        return where_to_start(known, self.service.name)
+
+    def _guard_new(self, work: Work, positions: Mapping[Partition, int], guards: Mapping[Place, int]) -> None:
+        for p, offset in positions.items():
+            if self._place(p) not in guards:
+                work.begin_at(self._cluster, self._place(p), offset)
+
+    async def _send_leftovers(self, partitions: Sequence[Partition]) -> None:
+        """What these inputs still owe, decided by whoever had them before."""
+        while partitions:
+            left: list[Output] = await self._in_thread(self._with_work, lambda work: work.unsent(partitions, 1000))
+            if not left:
+                return
+            log.info("sending_leftovers", service=self.service.name, outputs=len(left))
+            await self._out.start(left, {}, [])
+            await self._out.settle()
+            await self._tidy()
+
+    # Small things
+
+    def _place(self, p: Partition) -> Place:
+        return Place(*p, self._topic_ids[p[0]])
+
+    async def _all_topic_ids(self) -> dict[str, str]:
+        found = await self._registrar.topic_ids(self._topics)
+        missing = [topic for topic in self._topics if topic not in found]
+        if missing and not self._topic_ids:
+            raise Surroundings(f"topic {missing[0]} is not there; has `safebus topics apply` been run?")
+        return found
+
+    def _check_topic_ids(self, found: Mapping[str, str]) -> None:
+        for topic, known in self._topic_ids.items():
+            if found.get(topic) != known:
+                raise MustStop(
+                    f"{topic} was deleted{' and made again' if topic in found else ''} under {self.service.name}; "
+                    f"stop every {self.service.name} and run `safebus recover {self.service.name}`"
+                )
+
+    def _with_work(self, use: Callable[[Work], T]) -> T:
+        with self._store.transaction() as work:
+            return use(work)
+
+    async def _in_thread(self, call: Callable[..., T], *arguments: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, call, *arguments)
+
+    async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Wait out the surroundings, with backoff, saying what for."""
+        delay = 0.2
+        while True:
+            try:
+                return await call()
+            except Surroundings as error:
+                if self._stopping.is_set():
+                    raise MustStop(f"stopped while waiting: {error}") from error
+                await self._wait(str(error), delay)
+                delay = min(delay * 2, 10.0)
+
+    async def _wait(self, reason: str, seconds: float) -> None:
+        if reason != self.health.reason:
+            log.warning("waiting", service=self.service.name, reason=reason)
+        self.health.waiting(reason)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)

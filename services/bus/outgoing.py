@@ -1,0 +1,84 @@
+"""Sending: one round's outputs at a time, in order, while the loop decides the next."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+
+from pydantic_core import from_json
+
+from services.bus.broker import Partition, Record, Sending, Writer
+from services.bus.metrics import LATENCY, SAID, UNSENT
+from services.bus.store import Output
+
+
+class Outgoing:
+    """What is on its way out, and what of it has been acknowledged."""
+
+    def __init__(self, service: str, writer: Writer, probe: Callable[[str], None]) -> None:
+        self.writer = writer
+        self.acknowledged: dict[Partition, tuple[int, int]] = {}
+        """By input partition, the last (offset, ordinal) whose outputs are all acknowledged and still stored."""
+        self.committable: dict[Partition, int] = {}
+        """By input partition, the offset that Kafka may be told."""
+        self._service, self._probe = service, probe
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self, outputs: Sequence[Output], nexts: Mapping[Partition, int], records: Sequence[Record]) -> None:
+        """Wait for the round before, then send this one in the background."""
+        await self.settle()
+        if not outputs:
+            self.committable |= nexts
+            self._measure(records)
+            return
+        UNSENT.labels(self._service).set(len(outputs))
+        self._task = asyncio.create_task(self._send(outputs, nexts, records))
+
+    async def settle(self) -> None:
+        """Until everything that was started is acknowledged.
+
+        Raises:
+            Unacknowledged: it was refused, or no answer came in time.
+        """
+        if self._task is not None:
+            task, self._task = self._task, None
+            await task
+
+    def raise_if_failed(self) -> None:
+        """Do not wait for the next batch to learn that a send failed."""
+        if self._task is not None and self._task.done():
+            task, self._task = self._task, None
+            task.result()
+
+    def forgotten(self, acknowledged: Mapping[Partition, tuple[int, int]]) -> None:
+        """These are deleted from the store."""
+        for partition, position in acknowledged.items():
+            if self.acknowledged.get(partition) == position:
+                del self.acknowledged[partition]
+
+    def take_committable(self) -> dict[Partition, int]:
+        taken, self.committable = self.committable, {}
+        return taken
+
+    async def _send(self, outputs: Sequence[Output], nexts: Mapping[Partition, int], records: Sequence[Record]) -> None:
+        by_partition: dict[Partition, list[Sending]] = defaultdict(list)
+        for o in outputs:
+            headers = [(name, value.encode()) for name, value in from_json(o.headers)]
+            to = (o.to_topic, self.writer.partition_for(o.to_topic, o.key))
+            by_partition[to].append(Sending(o.key, o.value, headers))
+        self._probe("before_send")
+        await asyncio.gather(*(self.writer.send(to, batch) for to, batch in by_partition.items()))
+        self._probe("sent")
+        for o in outputs:
+            self.acknowledged[o.topic, o.partition] = (o.offset, o.ordinal)
+        self.committable |= nexts
+        for topic, number in Counter(o.to_topic for o in outputs).items():
+            SAID.labels(self._service, topic).inc(number)
+        self._measure(records)
+
+    def _measure(self, records: Sequence[Record]) -> None:
+        now = time.time()
+        for record in records:
+            LATENCY.labels(self._service, record.topic).observe(max(0.0, now - record.timestamp / 1000))

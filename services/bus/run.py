@@ -1,0 +1,134 @@
+"""Runs one room as a process: connects it, shows its health, stops it in bounded time, and ends with an honest code."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+import structlog
+
+from services.bus.broker import Broker
+from services.bus.catalogue import load as load_catalogue
+from services.bus.clock import Clock
+from services.bus.codec import Codec
+from services.bus.errors import EXIT_TRY_AGAIN, MustStop, SafebusError, UserMistake
+from services.bus.events import DeadLetter
+from services.bus.health import Health
+from services.bus.http import StatusPage
+from services.bus.kafka import KafkaBroker
+from services.bus.logs import configure
+from services.bus.loop import Loop
+from services.bus.metrics import READY
+from services.bus.recovery import Recovery
+from services.bus.registry import Registry
+from services.bus.secrets import load_secrets
+from services.bus.service import Service
+from services.bus.settings import Settings, settings
+from services.bus.store import Store
+
+log = structlog.get_logger()
+
+
+def run(service: Service) -> None:
+    """Run until SIGTERM or SIGINT. Ends the process with 0, or with the error's exit code (errors.py)."""
+    at = settings()
+    configure(at)
+    code = 1
+    try:
+        code = _loop_runner(_serve(service, at))
+    except SafebusError as error:
+        code = error.exit_code
+        log.error("ended", service=service.name, reason=str(error), exit_code=code)  # noqa: TRY400 - no traceback
+    finally:
+        # A library's thread that will not end may not keep the process: what counts is stored.
+        sys.stderr.flush()
+        os._exit(code)
+
+
+async def _serve(service: Service, at: Settings) -> int:
+    health = Health()
+    broker = broker_for(at, at.principal or service.name)
+    loop = Loop(
+        service,
+        broker,
+        Store(at.store_for(service.name), service.name),
+        codec_for(at),
+        settings=at,
+        clock=Clock.of(at),
+        health=health,
+    )
+    READY.labels(service.name).set_function(lambda: float(health.is_ready))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, _stop, loop, at.stop_timeout)
+    async with StatusPage(health, at) as page:
+        _tell_where(at.data_dir, service.name, page.port)
+        await loop.run()
+    return 0
+
+
+def _stop(loop: Loop, seconds: float) -> None:
+    loop.stop()
+    # What hangs longer is left: stored outputs are sent by the next process.
+    end = threading.Timer(seconds, os._exit, (EXIT_TRY_AGAIN,))
+    end.daemon = True
+    end.start()
+
+
+def _tell_where(data_dir: Path, service: str, port: int) -> None:
+    """For `safebus status`: which process serves its health where."""
+    folder = data_dir / "run"
+    folder.mkdir(parents=True, exist_ok=True)
+    half = folder / f"{service}.{os.getpid()}.half"
+    half.write_text(json.dumps({"pid": os.getpid(), "port": port}))
+    half.replace(folder / f"{service}.json")
+
+
+def broker_for(at: Settings, principal: str) -> KafkaBroker:
+    """That principal's broker.
+
+    Raises:
+        UserMistake: no password is known for it.
+    """
+    if at.password:
+        return KafkaBroker(at, principal, at.password.get_secret_value())
+    if not at.security_protocol.startswith("SASL"):
+        return KafkaBroker(at, principal, "")
+    password = load_secrets(at.secrets_path).get(principal)
+    if password is None:
+        raise UserMistake(
+            f"no password for {principal}: set SAFEBUS_PASSWORD, or run `safebus topics apply`, which writes "
+            f"{at.secrets_path}"
+        )
+    return KafkaBroker(at, principal, password)
+
+
+def codec_for(at: Settings) -> Codec:
+    """The codec of this installation's registry and catalogue."""
+    keys = {topic.name: topic.key for topic in load_catalogue(at.catalogue).topics.values() if topic.key}
+    return Codec(Registry(at.registry_url, at.cache_dir), keys)
+
+
+async def recover(service: Service, at: Settings, broker: Broker | None = None) -> Recovery:
+    """Rebuild a service's database from the log (recovery.py). Every process of the service must be stopped."""
+    broker = broker or broker_for(at, at.principal or service.name)
+    recovery = Recovery(service.name, broker, [*(kind.topic for kind in service.emits), DeadLetter.topic])
+    store = Store(at.store_for(service.name), service.name)
+    await Loop(service, broker, store, codec_for(at), settings=at, clock=Clock.of(at), recovery=recovery).run()
+    return recovery
+
+
+def _loop_runner(main: object) -> int:
+    with suppress(ImportError):
+        import uvloop
+
+        return uvloop.run(main)  # type: ignore[no-any-return]
+    return asyncio.run(main)  # type: ignore[arg-type]
+
+
+__all__ = ["MustStop", "UserMistake", "broker_for", "codec_for", "recover", "run"]

@@ -1,0 +1,84 @@
+"""The tables of one service's store. Ids and digests are 16 bytes; moments are integers, the same in both databases."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData()
+ID = sa.LargeBinary(16)
+
+guard = sa.Table(
+    "guard",
+    metadata,
+    sa.Column("cluster_id", sa.Text, primary_key=True),
+    sa.Column("topic_id", sa.Text, primary_key=True),
+    sa.Column("partition", sa.Integer, primary_key=True),
+    sa.Column("topic", sa.Text, nullable=False),
+    sa.Column("next_offset", sa.BigInteger, nullable=False),
+)
+
+seen = sa.Table(
+    "seen",
+    metadata,
+    sa.Column("id", ID, primary_key=True),  # of source and id together
+    sa.Column("digest", ID, nullable=False),  # of the decoded content
+    sa.Column("died", sa.Boolean, nullable=False),
+    sa.Column("at", sa.BigInteger, nullable=False),  # seconds since 1970
+    sqlite_with_rowid=False,
+)
+
+dead = sa.Table(
+    "dead",
+    metadata,
+    sa.Column("id", ID, primary_key=True),
+    sa.Column("key_hash", ID, nullable=False, index=True),  # of topic and key
+    sa.Column("overtaken", sa.Boolean, nullable=False),  # a later event of the key was decided
+    sa.Column("retried", sa.Boolean, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+state = sa.Table(
+    "state",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("alarm_us", sa.BigInteger, index=True),  # microseconds since 1970; null when nothing is awaited
+    sa.Column("topic", sa.Text, nullable=False),  # whose owner fires the alarm
+    sa.Column("partition", sa.Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+outbox = sa.Table(
+    "outbox",
+    metadata,
+    sa.Column("topic", sa.Text, primary_key=True),  # the input's place; with the ordinal, the order of sending
+    sa.Column("partition", sa.Integer, primary_key=True),
+    sa.Column("offset", sa.BigInteger, primary_key=True),
+    sa.Column("ordinal", sa.BigInteger, primary_key=True),
+    sa.Column("to_topic", sa.Text, nullable=False),
+    sa.Column("key", sa.LargeBinary, nullable=False),
+    sa.Column("value", sa.LargeBinary, nullable=False),
+    sa.Column("headers", sa.LargeBinary, nullable=False),
+    sa.Column("id", sa.Text, nullable=False),  # the event's, for whoever looks here with a question
+    sqlite_with_rowid=False,
+)
+
+directory_rows = sa.Table(
+    "directory_rows",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),  # an organisation's or a child's
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+directory_ids = sa.Table(
+    "directory_ids",
+    metadata,
+    sa.Column("scheme", sa.Text, primary_key=True),  # nhs-number, upn, …, date-of-birth, role
+    sa.Column("value", sa.Text, primary_key=True),
+    sa.Column("row_id", sa.Text, primary_key=True, index=True),
+    sqlite_with_rowid=False,
+)
