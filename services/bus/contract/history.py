@@ -25,15 +25,13 @@ def versions(folder: Path, topic: str) -> list[Definition]:
     Raises:
         UserMistake: a number is missing or a file is not the topic's.
     """
+    place = folder / HISTORY / topic
     found: list[Definition] = []
-    for number, path in enumerate(
-        sorted((folder / HISTORY / topic).glob("*.avsc"), key=lambda path: path.stem.zfill(9)), 1
-    ):
-        definition = json.loads(path.read_text("utf-8"))
-        if path.stem != str(number) or definition.get(TOPIC) != topic:
-            raise UserMistake(
-                f"{HISTORY}/{topic}/{path.name} is not version {number} of {topic}: restore what was committed"
-            )
+    for number in range(1, len(list(place.glob("*.avsc"))) + 1):
+        path = place / f"{number}.avsc"
+        definition = json.loads(path.read_text("utf-8")) if path.exists() else {}
+        if definition.get(TOPIC) != topic:
+            raise UserMistake(f"{HISTORY}/{topic} has no version {number} of that topic: restore what was committed")
         found.append(definition)
     return found
 
@@ -52,10 +50,9 @@ def _of_topic(folder: Path, topic: str, current: Schema | None) -> Iterator[str]
     if current is None:
         yield f"{HISTORY}/{topic} has no current schema: restore it, or delete the history together with the topic"
         return
-    numbered = [(f"version {number}", one) for number, one in enumerate(versions(folder, topic), 1)]
-    for (one, older), (other, newer) in combinations(
-        [*numbered, (f"the current {current.file}", current.definition)], 2
-    ):
+    every = [(f"version {number}", definition) for number, definition in enumerate(versions(folder, topic), 1)]
+    every.append((f"the current {current.file}", current.definition))
+    for (one, older), (other, newer) in combinations(every, 2):
         for reason in incompatibilities(older, newer):
             yield f"{topic}, {one} against {other}: {reason}"
 
