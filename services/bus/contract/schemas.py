@@ -41,13 +41,18 @@ class Schema:
     file: str
     """Path below schemas/, such as police/IncidentReported.avsc."""
     definition: Definition
-    """Self-contained: every named type stands in full where it is first used. This is what is registered."""
+    """Self-contained: every named type stands in full where it is first used."""
     parsed: Any
     """The definition as fastavro reads and writes it."""
     fingerprint: str
     """See `fingerprint_of`."""
     checks: Checks = field(repr=False)
     """The way to each identifier."""
+
+    @property
+    def text(self) -> str:
+        """The definition as JSON on one line: what is registered."""
+        return json.dumps(self.definition, ensure_ascii=False, separators=(",", ":"))
 
     def faults(self, event: Any) -> list[Fault]:
         """JSON pointer and reason for each identifier that is not well formed, never its value.
