@@ -95,7 +95,8 @@ class Category(StrEnum):
 
 class ChildIdentity(Model):
     """Who a child is, for a recipient that must recognise or file it. Stands only in the bodies of events that need it:
-    never in a key, a header, a log line or an error.
+    never in a key, a header, a log line or an error. None of it identifies the child on the bus: an identifier can
+    change, as an NHS number does on adoption.
     """
 
     forenames: str
@@ -399,8 +400,9 @@ class OriginalHeader(Model):
 
 
 class DeadLetter(Event):
-    """An event that a service could not process, or a part of a decision that a person must take. The original bytes
-    are kept, so it may hold personal data: operators only. Everything else in it holds none.
+    """An event that a service could not process, or a part of a decision that a person must take. key, body, headers
+    and what body_claim points to are the original's and may hold personal data, so operators alone may read it; all
+    other fields hold none.
     """
 
     topic: ClassVar[str] = "dead-letters.v1"
@@ -474,7 +476,7 @@ class DeadlineMet(Event):
     """The deadline."""
 
     child_id: str
-    """The child."""
+    """The child, as in the deadline that was set."""
 
     kind: DeadlineKind
     """What was expected."""
@@ -503,7 +505,7 @@ class DeadlineMissed(Event):
     """The deadline."""
 
     child_id: str
-    """The child."""
+    """The child, as in the deadline that was set."""
 
     kind: DeadlineKind
     """What was expected."""
@@ -527,7 +529,9 @@ class DeadlineSet(Event):
     """Id of the deadline."""
 
     child_id: str
-    """The child."""
+    """The child; for a disclosure about several children, the first of them; for a child who is not matched yet, the
+    unmatched_id of police.unmatched.
+    """
 
     kind: DeadlineKind
     """What is expected."""
@@ -1299,7 +1303,7 @@ class IncidentChild(Model):
     """
 
     circumstances: list[Circumstance]
-    """What makes this child's case differ (H13). Empty when nothing is known to."""
+    """What makes this child's case differ (H13). Empty when nothing is known of."""
 
 
 class IncidentReported(Event):
@@ -1316,13 +1320,13 @@ class IncidentReported(Event):
     """Organisation id of the force, police:<code>."""
 
     occurred_at: AwareDatetime
-    """When it happened, UTC; for a period, its beginning."""
+    """When it happened, UTC; if it went on for a time, when it began."""
 
     aware_at: AwareDatetime
     """When the police became aware, UTC. Operation Encompass's clock starts here (H9)."""
 
     historic: bool
-    """True when it happened long before the police became aware; recipients are told so (H9)."""
+    """True when it happened long before the police became aware of it; every recipient is told so (H9)."""
 
     kinds: list[IncidentKind]
     """What the incident is about. Empty is read as UNKNOWN."""
@@ -1398,7 +1402,7 @@ class PoliceNotified(Event):
     """Organisation id of the force, police:<code>."""
 
     occurred_at: AwareDatetime
-    """When it happened, UTC; for a period, its beginning."""
+    """When it happened, UTC; if it went on for a time, when it began."""
 
     aware_at: AwareDatetime
     """When the police became aware, UTC."""
@@ -1472,7 +1476,7 @@ class DisclosureRead(Event):
     """The disclosure."""
 
     child_id: str
-    """The child; for a disclosure about several, the one by which it is keyed."""
+    """The child; for a disclosure about several children, the first of them."""
 
     role: Role
     """The role in which it was read."""
