@@ -36,6 +36,19 @@ QUIET.addHandler(logging.NullHandler())
 QUIET.propagate = False  # while the broker starts, each refused connection would be a line
 
 
+def format_arguments(configuration: str, admin_password: str) -> list[str]:
+    """What Kafka's storage tool is told: a new cluster id, and the admin's SCRAM credential in its salted form."""
+    # Its first character is fixed, since an id that begins with "-" would read as an option.
+    cluster_id = "c" + base64.urlsafe_b64encode(uuid4().bytes).decode()[1:22]
+    salt = token_bytes(16)
+    salted = hashlib.pbkdf2_hmac("sha512", admin_password.encode(), salt, ITERATIONS)
+    credential = (
+        f"name={ADMIN},salt={base64.b64encode(salt).decode()},"
+        f"saltedpassword={base64.b64encode(salted).decode()},iterations={ITERATIONS}"
+    )
+    return ["format", "-t", cluster_id, "-c", configuration, "-S", f"SCRAM-SHA-512=[{credential}]"]
+
+
 class EmbeddedKafka(JavaServer):
     """SASL/SCRAM-SHA-512, an authorizer that denies by default, no automatic topics; on the loopback interface only.
 
@@ -124,7 +137,7 @@ class EmbeddedKafka(JavaServer):
         unfinished.touch()
         arguments = self.home / "format.arguments"
         # A file, since everybody on this machine may read a command line.
-        write_private(arguments, "\n".join(self._format_arguments()))
+        write_private(arguments, "\n".join(format_arguments(str(self._configuration), self.admin_password)))
         tool = [f"-Dlog4j2.configurationFile={self._logging}", "kafka.tools.StorageTool", f"@{arguments}"]
         environment = clean_environment() | {"CLASSPATH": self._class_path}
         try:
@@ -138,17 +151,6 @@ class EmbeddedKafka(JavaServer):
             reason = (done.stderr.strip() or "no reason given").splitlines()[-1]
             raise Surroundings(f"Kafka's storage in {self._data} could not be formatted: {reason}")
         unfinished.unlink()
-
-    def _format_arguments(self) -> list[str]:
-        cluster_id = "c" + base64.urlsafe_b64encode(uuid4().bytes).decode()[1:22]
-        salt = token_bytes(16)
-        salted = hashlib.pbkdf2_hmac("sha512", self.admin_password.encode(), salt, ITERATIONS)
-        credential = (
-            f"name={ADMIN},salt={base64.b64encode(salt).decode()},"
-            f"saltedpassword={base64.b64encode(salted).decode()},iterations={ITERATIONS}"
-        )
-        configuration = str(self._configuration)
-        return ["format", "-t", cluster_id, "-c", configuration, "-S", f"SCRAM-SHA-512=[{credential}]"]
 
     def _command(self) -> tuple[list[str], dict[str, str]]:
         options = ["-Xms32m", "-Xmx384m", f"-Dlog4j2.configurationFile={self._logging}"]

@@ -51,14 +51,16 @@ class EmbeddedRegistry(JavaServer):
 
     async def _answers(self) -> bool:
         """It lists its subjects, which its database must answer."""
-        return await asyncio.to_thread(self._lists_subjects)
+        return await asyncio.to_thread(lists_subjects, LOOPBACK, self.port)
 
-    def _lists_subjects(self) -> bool:
-        connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=ANSWER_WITHIN)
-        try:
-            connection.request("GET", f"{API}/subjects")
-            return connection.getresponse().status == http.HTTPStatus.OK
-        except (OSError, http.client.HTTPException):
-            return False
-        finally:
-            connection.close()
+
+def lists_subjects(host: str, port: int) -> bool:
+    """One try at listing a registry's subjects."""
+    connection = http.client.HTTPConnection(host, port, timeout=ANSWER_WITHIN)
+    try:
+        connection.request("GET", f"{API}/subjects")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
