@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -42,3 +44,10 @@ def test_a_schema_that_breaks_a_rule_generates_nothing(
     assert main([], folder=folder, events=tmp_path / "events.py") == 2
     assert "common/Role.avsc: Role must begin with UNKNOWN" in capsys.readouterr().err
     assert not (tmp_path / "events.py").exists()
+
+
+def test_a_service_needs_no_generator() -> None:
+    """What a service imports of the contract brings in none of the developers' tools, which are not installed with it."""
+    tools = "{'datamodel_code_generator', 'avro', 'ruff'}"
+    code = f"import sys, services.bus.contract as c; c.load(); sys.exit(bool({tools} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
