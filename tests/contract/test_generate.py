@@ -47,7 +47,7 @@ def test_a_schema_that_breaks_a_rule_generates_nothing(
 
 
 def test_a_service_needs_no_generator() -> None:
-    """What a service imports of the contract brings in none of the developers' tools, which are not installed with it."""
+    """What a service imports of the contract brings in no tool of the developers: those are not installed with it."""
     tools = "{'datamodel_code_generator', 'avro', 'ruff'}"
     code = f"import sys, services.bus.contract as c; c.load(); sys.exit(bool({tools} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
