@@ -1,0 +1,4 @@
+from services.bus.run import run
+from services.police_notifications.wiring import SERVICE
+
+run(SERVICE)
