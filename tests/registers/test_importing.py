@@ -1,0 +1,108 @@
+"""`safebus directory import` on a real broker and registry."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from services.bus.catalogue.subjects import Subjects
+from services.bus.contract import load
+from services.bus.errors import NotPermitted
+from services.bus.events import ChildRecorded, OrganisationRecorded
+from services.bus.publish import read_all
+from services.bus.settings import settings
+from services.registers.cli import directory
+from tests.embedded.broker import Broker
+from tests.registers.test_demo_data import DATA
+
+TOPICS = (OrganisationRecorded.topic, ChildRecorded.topic)
+Import = Callable[..., Any]
+
+
+@pytest.fixture
+def bus(lone_kafka: Broker, registry: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Broker]:
+    """Both directory topics, empty, and the importer, which may write and read them."""
+    subjects = Subjects(registry)
+    for topic in TOPICS:
+        lone_kafka.topic(topic, partitions=3, configs={"cleanup.policy": "compact"})
+        subjects.register(f"{topic}-value", load()[topic].text)
+    subjects.close()
+    lone_kafka.allow(lone_kafka.user("importer"), read=TOPICS, write=TOPICS)
+    for name, value in lone_kafka.environment.items():
+        if name.startswith("SAFEBUS_"):
+            monkeypatch.setenv(name, value)
+    monkeypatch.setenv("SAFEBUS_REGISTRY_URL", registry)
+    monkeypatch.setenv("SAFEBUS_CACHE_DIR", str(tmp_path / "cache"))
+    settings.cache_clear()
+    yield lone_kafka
+    settings.cache_clear()
+
+
+async def import_(*arguments: object) -> Result:
+    return await asyncio.to_thread(CliRunner().invoke, directory, ["import", *map(str, arguments)])
+
+
+async def counted(*arguments: object) -> tuple[int, int, int]:
+    """New, changed and unchanged of an import that leaves nothing out."""
+    result = await import_(*arguments, "--json")
+    assert result.exit_code == 0, result.output
+    said = json.loads(result.stdout)
+    assert said["left_out"] == []
+    return said["new"], said["changed"], said["unchanged"]
+
+
+async def test_the_demos_registers_go_in_once_and_a_change_goes_in_with_the_next_version(
+    bus: Broker, tmp_path: Path
+) -> None:
+    """Importing again publishes nothing; one changed name is one record, and keeps what only the calendar knew."""
+    gias = ("gias", DATA / "schools.csv", "--calendar", DATA / "school-calendar.yaml")
+    ods = ("ods", DATA / "practices.csv", "--authority", "825")
+    assert await counted("teams", DATA / "organisations.yaml") == (8, 0, 0)
+    assert await counted(*gias) == (5, 0, 0)
+    assert await counted(*ods) == (50, 0, 0)
+    assert await counted("children", DATA / "children.csv") == (8, 0, 0)
+    assert await counted(*gias) == (0, 0, 5)
+    assert await counted(*ods) == (0, 0, 50)
+    assert await counted("children", DATA / "children.csv") == (0, 0, 8)
+
+    renamed = tmp_path / "schools.csv"
+    renamed.write_bytes((DATA / "schools.csv").read_bytes().replace(b"Hollin Vale School", b"Hollin Vale Academy"))
+    assert await counted("gias", renamed) == (0, 1, 4)
+    assert await counted("gias", renamed) == (0, 0, 5)
+    records = [event async for event in read_all(OrganisationRecorded.topic, "importer")]
+    assert len(records) == 8 + 5 + 50 + 1
+    latest = records[[getattr(r, "version", 0) for r in records].index(2)]
+    assert isinstance(latest, OrganisationRecorded)
+    assert (latest.name, latest.holiday_cover) == ("Hollin Vale Academy", "la:825")
+    assert (latest.weekly_hours[4].closes, latest.envelope.source) == ("14:30", "urn:safebus:importer")
+
+
+async def test_bad_lines_are_listed_the_others_go_in_and_the_exit_code_says_so(bus: Broker, tmp_path: Path) -> None:
+    """Nothing is lost, and nothing personal is printed."""
+    lines = (DATA / "children.csv").read_text("utf-8").splitlines()
+    lines[2] = lines[2].replace("9994684876", "9994684877")
+    lines.append(lines[1].replace("child-7qm2", "child 7"))
+    file = tmp_path / "children.csv"
+    file.write_text("\n".join(lines), "utf-8")
+    result = await import_("children", file)
+    assert result.exit_code == 1
+    assert result.stdout.splitlines() == [
+        "7 new, 0 changed, 0 unchanged",
+        "2 left out:",
+        "  line 3: nhs_number is not an NHS number: its check digit is wrong",
+        "  line 10: child_id is more than letters, digits and . _ -, or longer than 64",
+    ]
+
+
+async def test_a_principal_that_may_not_write_the_directory_imports_nothing(bus: Broker) -> None:
+    """The broker refuses it; the refusal is a user's mistake, told in a sentence."""
+    bus.allow(bus.user("agency"), read=TOPICS)
+    result = await import_("teams", DATA / "organisations.yaml", "--as", "agency")
+    assert isinstance(result.exception, NotPermitted)
+    assert [event async for event in read_all(OrganisationRecorded.topic, "importer")] == []
