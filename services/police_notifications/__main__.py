@@ -1,3 +1,5 @@
+"""python -m services.police_notifications"""
+
 from services.bus.run import run
 from services.police_notifications.wiring import SERVICE
 

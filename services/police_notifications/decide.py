@@ -37,7 +37,6 @@ from services.bus.events import (
     ChildRecorded,
     ChildUnmatched,
     DeadlineKind,
-    DeadlineSet,
     Grading,
     IncidentChild,
     IncidentReported,
@@ -121,17 +120,16 @@ def notify_matched_child(matched: ChildMatched, known: Incident, directory: Dire
     yield from _tell(cause, known.incident, child, Match(record, MatchBasis.PERSON), directory)
 
 
-def ask_for_the_incident(alarm: Alarm, known: Incident, directory: Directory) -> Iterator[DeadlineSet]:
+def ask_for_the_incident(alarm: Alarm, known: Incident, directory: Directory) -> Iterator[Event | Held]:
     """Answers have waited for their incident for too long: the local authority hears of it at once."""
     authority = local_authority(None, directory)
+    if authority is None:
+        return
     for reference, child_id in known.answers.items():
-        waiting = unmatched(alarm.envelope.id, reference)
-        if authority is None:
-            return
-        asked = expect(
+        yield expect(
             alarm,
             DeadlineKind.MATCH_BY_PERSON,
-            id=deadline_id(DeadlineKind.MATCH_BY_PERSON, waiting),
+            id=deadline_id(DeadlineKind.MATCH_BY_PERSON, f"{alarm.envelope.id} {reference}"),
             child_id=child_id,
             of=authority,
             due_by=alarm.at,
@@ -139,8 +137,6 @@ def ask_for_the_incident(alarm: Alarm, known: Incident, directory: Directory) ->
             location_confidential=True,  # nobody can say that it is not
             directory=directory,
         )
-        if isinstance(asked, DeadlineSet):
-            yield asked
 
 
 def unmatched(incident_id: str, child_reference: str) -> str:
