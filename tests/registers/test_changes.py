@@ -84,6 +84,8 @@ def test_the_senders_own_version_is_kept_and_must_rise_with_every_change() -> No
     assert changes(ChildRecorded, [child(4)], standing).unchanged == 1
     [newer] = changes(ChildRecorded, [child(9, home_educated=True)], standing).changed
     assert newer.version == 9
+    [confirmed] = changes(ChildRecorded, [child(9)], standing).changed
+    assert confirmed.version == 9, "else a later line with version 7 would pass for news"
     for version in (5, 4):
         stale = changes(ChildRecorded, [child(version, home_educated=True)], standing)
         assert (stale.changed, len(stale.bad)) == ([], 1)
