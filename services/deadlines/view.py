@@ -26,6 +26,9 @@ OURSELVES = "urn:safebus:deadlines"
 UNCLAIMED_AFTER = timedelta(days=7)
 """So long a receipt waits for its deadline before somebody is asked where that is."""
 
+ALSO_READ_WITHOUT_ONE = (Role.LOCAL_AUTHORITY, Role.MASH, Role.OUT_OF_HOURS)
+"""They read escalations and notifications, which no deadline asks anybody to have read."""
+
 
 class Receipt(Model):
     """As much of a receipt as a deadline asks about: when, and for a health record by whom and whether hidden (H11)."""
@@ -87,15 +90,12 @@ class Deadline(View):
 
     @property
     def alarm(self) -> datetime | None:
-        """Due, or a receipt has waited too long.
-
-        What the authority reads is often an escalation, of which nothing is owed and for which no deadline comes.
-        """
+        """When it is due; without it, when a receipt will have waited too long."""
         if self.met_at or (self.due_by and self.missed):
             return None
         if self.due_by:
             return self.due_by
-        if self.awaited_from and not self.unclaimed and self.owed_role is not Role.LOCAL_AUTHORITY:
+        if self.awaited_from and not self.unclaimed and self.owed_role not in ALSO_READ_WITHOUT_ONE:
             return self.awaited_from + UNCLAIMED_AFTER
         return None
 

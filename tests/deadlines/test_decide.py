@@ -267,9 +267,10 @@ def test_a_receipt_whose_deadline_never_comes_is_told_to_the_authority() -> None
     assert set_late.alarm == DUE, "a deadline that comes after all is watched"
 
 
-def test_a_receipt_of_an_escalation_waits_quietly() -> None:
-    """An authority reads what was escalated to it, for which no deadline is ever set: nobody is asked about that."""
-    _, view = hear(read(FRIDAY_EVENING, role=Role.LOCAL_AUTHORITY))
+@pytest.mark.parametrize("role", [Role.LOCAL_AUTHORITY, Role.MASH, Role.OUT_OF_HOURS])
+def test_a_receipt_of_what_nobody_had_to_read_waits_quietly(role: Role) -> None:
+    """Escalations and notifications are read without any deadline to have read them: nobody is asked about that."""
+    _, view = hear(read(FRIDAY_EVENING, role=role))
     assert view.alarm is None
 
 
