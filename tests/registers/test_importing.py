@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
-from services.bus.catalogue.subjects import Subjects
-from services.bus.contract import load
+from services.bus.catalogue import load
+from services.bus.catalogue.apply import apply
 from services.bus.errors import NotPermitted
 from services.bus.events import ChildRecorded, OrganisationRecorded
 from services.bus.publish import read_all
@@ -22,18 +22,16 @@ from tests.embedded.broker import Broker
 from tests.registers.test_demo_data import DATA
 
 TOPICS = (OrganisationRecorded.topic, ChildRecorded.topic)
-Import = Callable[..., Any]
 
 
 @pytest.fixture
 def bus(lone_kafka: Broker, registry: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Broker]:
-    """Both directory topics, empty, and the importer, which may write and read them."""
-    subjects = Subjects(registry)
-    for topic in TOPICS:
-        lone_kafka.topic(topic, partitions=3, configs={"cleanup.policy": "compact"})
-        subjects.register(f"{topic}-value", load()[topic].text)
-    subjects.close()
-    lone_kafka.allow(lone_kafka.user("importer"), read=TOPICS, write=TOPICS)
+    """Both directory topics, empty, and every principal with the rights that topics.yaml gives it there."""
+    monkeypatch.setenv("SAFEBUS_REPLICATION_FACTOR", "1")
+    settings.cache_clear()
+    catalogue = load()
+    directory_only = replace(catalogue, topics={topic: catalogue.topics[topic] for topic in TOPICS})
+    apply(directory_only, lone_kafka.confluent(), registry, secrets_path=lone_kafka.secrets_path)
     for name, value in lone_kafka.environment.items():
         if name.startswith("SAFEBUS_"):
             monkeypatch.setenv(name, value)
@@ -100,9 +98,8 @@ async def test_bad_lines_are_listed_the_others_go_in_and_the_exit_code_says_so(b
     ]
 
 
-async def test_a_principal_that_may_not_write_the_directory_imports_nothing(bus: Broker) -> None:
+async def test_a_principal_without_rights_in_the_directory_imports_nothing(bus: Broker) -> None:
     """The broker refuses it; the refusal is a user's mistake, told in a sentence."""
-    bus.allow(bus.user("agency"), read=TOPICS)
     result = await import_("teams", DATA / "organisations.yaml", "--as", "agency")
     assert isinstance(result.exception, NotPermitted)
     assert [event async for event in read_all(OrganisationRecorded.topic, "importer")] == []
