@@ -105,16 +105,10 @@ def _print(found: Plan, verdict: str) -> None:
     console = Console(highlight=False, soft_wrap=True)
     for sign, sentence in _lines(found):
         console.print(Text(f"{sign} {sentence}", style=_STYLES[sign]))
-    counts = (
-        f"{len(many)} {name}"
-        for many, name in (
-            (found.changes, "changes"),
-            (found.held, "held for --allow-delete"),
-            (found.refused, "refused"),
-            (found.notices, "left alone"),
-        )
-        if many
-    )
+    changes = "1 change" if len(found.changes) == 1 else f"{len(found.changes)} changes"
+    counts = [changes] if found.changes else []
+    counts += [f"{len(found.held)} held for --allow-delete"] if found.held else []
+    counts += [f"{len(found.refused)} refused"] if found.refused else []
     console.print(Text(f"cluster {found.cluster_id} {verdict}" + "".join(f", {count}" for count in counts)))
 
 

@@ -80,8 +80,8 @@ def diff(
         *(RemoveAcl(acl) for acl in sorted(set(actual.acls) - acls_of(catalogue)) if removable(acl, catalogue)),
         *_topics(catalogue, actual),
         *_subjects(catalogue, schemas, actual),
-        *(AddUser(name) for name in catalogue.principals if name not in actual.users),
-        *(RenewPassword(name) for name in rotate if name in actual.users),
+        *(AddUser(name) for name in catalogue.principals if name not in actual.users and name not in rotate),
+        *(RenewPassword(name) for name in sorted(rotate)),
         *(AddAcl(acl) for acl in sorted(acls_of(catalogue) - set(actual.acls))),
         *(deletions if allow_delete else ()),
     ]

@@ -25,7 +25,10 @@ class Subjects:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._client = SchemaRegistryClient({"url": url, "timeout": 30, "max.retries": 1})
+        try:
+            self._client = SchemaRegistryClient({"url": url, "timeout": 30, "max.retries": 1})
+        except ValueError:
+            raise UserMistake(f"{url!r} is not the address of a registry; check SAFEBUS_REGISTRY_URL") from None
 
     def states(self, catalogue: Catalogue, schemas: Mapping[str, Schema]) -> dict[str, SubjectState]:
         """Every subject of the catalogue as the registry has it, by subject.
