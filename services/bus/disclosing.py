@@ -16,6 +16,7 @@ from services.bus.events import (
     AdultOfConcern,
     ChildRecorded,
     DeadlineKind,
+    DeadlineMet,
     DeadlineSet,
     OrganisationRecorded,
     RecordStatus,
@@ -174,4 +175,22 @@ def expect(
         escalate_to=authority.organisation_id,
         needs_hidden_confirmation=needs_hidden_confirmation,
         location_confidential=location_confidential,
+    )
+
+
+def met(cause: Event, kind: DeadlineKind, *, id: UUID, child_id: str, due_by: datetime) -> DeadlineMet:  # noqa: A002
+    """What was expected is done, because of `cause` and at its time.
+
+    For a deadline that ends with no receipt: the room that set it says so, since it alone can tell whether a decision
+    was refused or an answer is complete.
+    """
+    return DeadlineMet.because(
+        cause,
+        subject=str(id),
+        deadline_id=id,
+        child_id=child_id,
+        kind=kind,
+        due_by=due_by,
+        met_at=cause.at,
+        late=cause.at > due_by,
     )
