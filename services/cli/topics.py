@@ -145,7 +145,7 @@ def _sorted_out(change: Change, common: Mapping[str, str]) -> tuple[str, str]:
             return "user", change.principal
         case CreateTopic():
             own = {key: value for key, value in change.config.items() if key not in common}
-            size = f"topic {change.topic}: {change.partitions} partitions, {change.replication} replicas"
+            size = f"topic {change.topic}: partitions={change.partitions}, replicas={change.replication}"
             return f"{size}, {_settings(own)}" if own else size, ""
         case _:
             return str(change), ""

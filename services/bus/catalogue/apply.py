@@ -30,6 +30,7 @@ from services.bus.catalogue.subjects import Subjects
 from services.bus.contract import Schema
 from services.bus.errors import Surroundings, UserMistake
 from services.bus.secrets import renew_secret, secrets_for
+from services.bus.settings import settings
 
 _VISIBLE_WITHIN: Final = 30.0
 _PAUSE: Final = 0.1
@@ -63,7 +64,7 @@ def apply(
         Surroundings: broker or registry is away; applying again goes on where this one stopped.
     """
     check_rotated(catalogue, rotate)
-    schemas = schemas or contract.load()
+    schemas = schemas or contract.load(settings().schemas)
     cluster = Cluster(admin_config)
     with closing(Subjects(registry_url)) as subjects:
         actual = observe(catalogue, schemas, cluster, subjects, cluster_id)
@@ -89,8 +90,8 @@ def _carry_out(plan: Plan, cluster: Cluster, subjects: Subjects, secrets_path: P
         cluster.remove_acls(change.acl for change in revoked)
     if created := _those(CreateTopic, plan):
         cluster.create_topics(created)
-    if settings := _those(SetConfig, plan):
-        cluster.set_configs(settings)
+    if drifted := _those(SetConfig, plan):
+        cluster.set_configs(drifted)
     subjects.set_compatibility(_those(SetCompatibility, plan))
     subjects.register(_those(RegisterSchema, plan))
     # Each password is stored before it is set: one that nobody kept could only be renewed.

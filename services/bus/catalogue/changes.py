@@ -36,7 +36,7 @@ class CreateTopic(Change):
 
     def __str__(self) -> str:
         kept = ", ".join(f"{key}={value}" for key, value in self.config.items())
-        return f"topic {self.topic}: {self.partitions} partitions, {self.replication} replicas, {kept}"
+        return f"topic {self.topic}: partitions={self.partitions}, replicas={self.replication}, {kept}"
 
 
 @dataclass(frozen=True, slots=True)

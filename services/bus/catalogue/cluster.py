@@ -45,10 +45,11 @@ class Cluster:
     """One administrator's connection. `config` is a confluent-kafka configuration, credentials included."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
-        self._errors: dict[str, None] = {}
+        self._errors: set[str] = set()
+        errors = self._errors  # the callback must not hold this object, or the client would never be let go
         self._who = str(config.get("sasl.username", "an anonymous client"))
         self._where = str(config["bootstrap.servers"])
-        self._client = AdminClient(dict(config) | {"error_cb": lambda error: self._errors.update({error.name(): None})})
+        self._client = AdminClient({**config, "error_cb": lambda error: errors.add(error.name())})
 
     def cluster_id(self) -> str:
         """The cluster's id; asked first, since here a wrong password or an absent broker shows at once.

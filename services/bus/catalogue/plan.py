@@ -16,7 +16,7 @@ from services.bus.contract import Schema
 from services.bus.errors import UserMistake
 from services.bus.kafka import KafkaBroker
 from services.bus.secrets import password_of
-from services.bus.settings import Settings
+from services.bus.settings import Settings, settings
 
 ADMINISTRATOR: Final = "admin"
 """Who applies the catalogue, unless SAFEBUS_PRINCIPAL says otherwise: the embedded broker's super user."""
@@ -44,7 +44,7 @@ def plan(
         NotPermitted: wrong password, or not an administrator.
         Surroundings: broker or registry is away.
     """
-    schemas = schemas or contract.load()
+    schemas = schemas or contract.load(settings().schemas)
     with closing(Subjects(registry_url)) as subjects:
         actual = observe(catalogue, schemas, Cluster(admin_config), subjects, cluster_id)
     return diff(catalogue, schemas, actual, allow_delete=allow_delete)
