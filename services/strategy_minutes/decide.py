@@ -7,12 +7,11 @@ from uuid import UUID
 
 from services.bus.calendar import working_days_after
 from services.bus.directory import Directory
-from services.bus.disclosing import deadline_id, expect, held_or, local_authority
+from services.bus.disclosing import deadline_id, expect, held_or, local_authority, met
 from services.bus.envelope import Event, Held, Recipient, same_cause_same_id
 from services.bus.events import (
     Action,
     DeadlineKind,
-    DeadlineMet,
     LawfulBasis,
     MeetingRecorded,
     MinutesApproved,
@@ -58,15 +57,12 @@ def note_meeting(recorded: MeetingRecorded, known: Meeting, directory: Directory
     if now is known or not now.minutes:
         return
     if known.meeting is None and now.meeting_due_by:
-        yield DeadlineMet.because(
+        yield met(
             recorded,
-            subject=recorded.meeting_id,
-            deadline_id=deadline_id(DeadlineKind.MEETING_EXPECTED, recorded.meeting_id),
+            DeadlineKind.MEETING_EXPECTED,
+            id=deadline_id(DeadlineKind.MEETING_EXPECTED, recorded.meeting_id),
             child_id=recorded.meeting_id,
-            kind=DeadlineKind.MEETING_EXPECTED,
             due_by=now.meeting_due_by,
-            met_at=recorded.at,
-            late=recorded.at > now.meeting_due_by,
         )
     yield from _distribute(recorded, now, directory)
     if known.meeting is None:
