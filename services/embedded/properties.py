@@ -30,6 +30,10 @@ ALONE = {
     "share.coordinator.state.topic.min.isr": "1",
     "share.coordinator.state.topic.num.partitions": "1",
     "group.initial.rebalance.delay.ms": "0",
+    # After a kill the controller, which has no other node to ask, takes the former broker for alive for so long (stock
+    # 9 s), and the new one waits.
+    "broker.session.timeout.ms": "3000",
+    "broker.heartbeat.interval.ms": "500",
     # A test that pauses a worker past its session need not wait six seconds for it.
     "group.min.session.timeout.ms": "1000",
     # A machine that was off for a fortnight still knows how far its services had read.

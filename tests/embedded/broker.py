@@ -45,7 +45,7 @@ class Broker:
     security_protocol: str = "SASL_PLAINTEXT"
     admin_name: str = ADMIN
     server: EmbeddedKafka | None = None
-    """To stop, kill or start it: only in a broker of one's own, `lone_kafka`."""
+    """The embedded one, if it is. To stop, kill and start it, take a broker of your own, `lone_kafka`."""
 
     def password(self, principal: str) -> str:
         """The principal's password, made if it has none; the broker knows it after `user` or `safebus topics apply`."""
