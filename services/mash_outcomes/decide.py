@@ -50,7 +50,7 @@ def open_case(received: ContactReceived, case: Case, directory: Directory) -> It
 
 
 def open_case_of_police(notified: PoliceNotified, case: Case, directory: Directory) -> Iterator[Event | Held]:
-    """A notification needs no contact: the force is the referrer of the enquiry that bears the notification's id.
+    """A notification needs no contact: the force is the referrer of the enquiry that bears its incident's id.
 
     Its clock has been running since the front door was notified.
     """

@@ -83,13 +83,14 @@ class Case(View):
     def key_of(cls, event: Event) -> str | None:
         """The enquiry and the child: siblings may share an enquiry, and each has decisions of its own (H14).
 
-        An enquiry that a police notification opens bears the notification's disclosure id, which the front door has.
+        An enquiry that a police incident opens bears the incident's id. Where the MASH numbers its own, it records a
+        contact whose id is the notification's disclosure id: that is the same contact, with the same clock.
         """
         match event:
             case ContactReceived() | InformationRequested() | InformationReturned() | DecisionMade():
                 return f"{event.enquiry_id} {event.child_id}"
             case PoliceNotified():
-                return f"{event.disclosure.id} {event.child_id}"
+                return f"{event.incident_id} {event.child_id}"
         return None
 
     def evolve(self, event: Event) -> Self:
