@@ -49,6 +49,17 @@ def test_a_good_catalogue_has_no_findings(tmp_path: Path) -> None:
     assert catalogue.topics_read_by("teller") == ("child.seen.v1", "child.known.v1")
 
 
+def test_the_setting_overrides_every_replication(tmp_path: Path) -> None:
+    """A topic's own too; and as many replicas are in sync as the catalogue says, if there are so many."""
+    own = CATALOGUE.replace("    compaction: true", "    compaction: true\n    replication: 2")
+    config = lay_out(tmp_path, own)
+    assert validate(config).topics["child.known.v1"].replication == 2
+    config.replication_factor = 3
+    for topic in validate(config).topics.values():
+        assert topic.replication == 3
+        assert topic.config["min.insync.replicas"] == "2"
+
+
 SPOILT: list[tuple[str, str, str, str, int, str]] = [
     (
         "no YAML",

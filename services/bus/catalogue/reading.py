@@ -84,7 +84,8 @@ class _Topics:
         if compacted and "retention" in entry:
             entry.fault("stands beside `compaction`: a topic has one or the other", "retention")
         retention_ms = None if compacted else _duration(entry, "retention", self.defaults.retention_ms)
-        replication = self.defaults.replication_overridden or entry.count("replication", self.defaults.replication)
+        own_replication = entry.count("replication", self.defaults.replication)
+        replication = self.defaults.replication_overridden or own_replication
         key = entry.text("key")
         topic = Topic(
             name=name,
