@@ -19,10 +19,11 @@ from services.bus.broker import Partition, Record
 from services.bus.claims import Claims
 from services.bus.codec import Codec, digest, envelope_of, identity
 from services.bus.deadletters import dead_letter
-from services.bus.directory import Directory
+from services.bus.directory import TOPICS as DIRECTORY
+from services.bus.directory import DirectoryTable, Recorded
 from services.bus.envelope import Alarm, Envelope, Event, Held
 from services.bus.errors import Unfit
-from services.bus.events import DeadLetter
+from services.bus.events import ChildRecorded, DeadLetter, OrganisationRecorded
 from services.bus.service import Service, View
 from services.bus.store import Output, Seen, StateRow, Work
 
@@ -93,7 +94,7 @@ class Batch:
         self,
         service: Service,
         codec: Codec,
-        directory: Directory,
+        directory: DirectoryTable,
         claims: Claims,
         *,
         now: datetime,
@@ -113,12 +114,14 @@ class Batch:
         self._retried: dict[str, list[bytes]] = {"done": [], "again_dead": []}
         self._topic_ids: Mapping[str, str] = {}
         self._snoozed: dict[str, datetime] = {}
+        self._recorded: list[Recorded] = []
         self.round = Round()
 
     def decide(self, work: Work, heard: Sequence[Heard], topic_ids: Mapping[str, str]) -> Round:
         """Decide these records in order and write everything but the guard."""
         self._topic_ids = topic_ids
-        self._seen = work.seen([h.id for h in heard if h.id])
+        heard_ids = [h.id for h in heard if h.id and h.record.topic not in DIRECTORY]
+        self._seen = work.seen(heard_ids)
         self._dead = work.dead([h.id for h in heard if h.retry and h.id in self._seen])
         self._load(work, [key for h in heard if h.event and (key := self._key(h.event))])
         watching = work.any_dead()
@@ -128,6 +131,7 @@ class Batch:
             self.round.counts[h.record.topic, outcome] += 1
             if outcome == "done" and (watching or self._buried) and not h.retry:
                 later.add(_key_hash(h.record))
+        self._directory.record(self._recorded)
         work.remember(list(self._new_ids.values()))
         work.bury(list(self._buried.values()))
         if later:
@@ -138,6 +142,8 @@ class Batch:
 
     def _one(self, h: Heard) -> str:
         """What became of one record: done, repeated, or dead and why."""
+        if h.record.topic in DIRECTORY and h.record.topic not in self.service.hears:
+            return self._directory_row(h)
         known = self._seen.get(h.id) if h.id else None
         retry = known is not None and known.died and h.retry and known.digest == h.digest
         if known and known.digest == h.digest and not retry:
@@ -193,6 +199,15 @@ class Batch:
                 log.error("alarm_failed", alarm=alarm.envelope.id, error=type(error).__name__)  # noqa: TRY400
         self._write(work)
         return self.round
+
+    def _directory_row(self, h: Heard) -> str:
+        """The directory's own events have versions instead of remembered ids."""
+        if h.fault:
+            self._die(h, h.fault)
+            return f"dead:{h.fault.code}"
+        assert isinstance(h.event, ChildRecorded | OrganisationRecorded)
+        self._recorded.append(h.event)
+        return "done"
 
     def _decided(self, h: Heard) -> Unfit | None:
         """Decide one event; the fault if it is refused. All of its outputs are queued, or none."""
