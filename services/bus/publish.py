@@ -48,7 +48,7 @@ class Publisher:
 
     def envelope(self, event: Event, event_id: str | None = None) -> Event:
         """The event with an envelope of its own: this principal as source, now, and a new id unless one is given."""
-        if event._envelope is None:
+        if not event.is_said:
             source = f"urn:safebus:{self.principal}"
             said = Envelope(event_id or str(uuid4()), source, event.topic, self._clock.now())
             event.enveloped(replace(said, correlation_id=f"{source} {said.id}"))

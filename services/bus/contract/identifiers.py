@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from nhs_number import is_valid, standardise_format
@@ -30,6 +31,7 @@ def plain(value: str) -> str:
     return re.sub(r"[\s-]", "", value).upper()
 
 
+@lru_cache(maxsize=65_536)
 def reason_against(kind: str, value: str) -> str | None:
     """Why the value is no identifier of that kind, in words that do not contain it; None when it is one.
 
