@@ -1,0 +1,112 @@
+"""`python -m tests.faults.victim [recover]`: a small service as a process, which ends or stops where it is told to.
+
+It goes through `services.bus.run` as every service does; only the schemas come from the checkout, not a registry.
+SAFEBUS_VICTIM names the service, SAFEBUS_FAULT the point, the time and the signal, as in `committed 3 SIGKILL`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, Self
+from uuid import NAMESPACE_URL, uuid5
+
+from services.bus import kafka, run
+from services.bus.broker import Partition, Sending
+from services.bus.codec import Codec
+from services.bus.envelope import Event
+from services.bus.errors import SafebusError
+from services.bus.events import ChildMatched, DeadlineKind, DeadlineMet
+from services.bus.loop import Loop
+from services.bus.service import Service, View
+from services.bus.settings import settings
+from tests.bus.plain import KEYS, MemoryRegistry
+
+HALF_SENT = "half_sent"
+"""A round's batch for one output partition is acknowledged, and that for the next was not begun."""
+
+
+class Tally(View):
+    """How many answers a child has had, whichever incidents, and so partitions, they came by."""
+
+    answers: int = 0
+
+    @classmethod
+    def key_of(cls, event: Event) -> str | None:
+        return event.child_id if isinstance(event, ChildMatched) else None
+
+    def evolve(self, event: Event) -> Self:
+        return self.model_copy(update={"answers": self.answers + 1})
+
+
+def count(match: ChildMatched, tally: Tally) -> Iterator[Event]:
+    """Says which answer of its child this is, under the child's key."""
+    yield DeadlineMet.because(
+        match,
+        subject=match.child_reference,
+        deadline_id=uuid5(NAMESPACE_URL, match.child_reference),
+        child_id=match.child_id,
+        kind=DeadlineKind.MATCH_BY_PERSON,
+        due_by=match.at,
+        met_at=datetime.fromtimestamp(tally.answers, UTC),
+        late=False,
+    )
+
+
+def probe(fault: str) -> Callable[[str], None]:
+    """Strikes this process by the signal that `fault` names, when it comes to that point for that time."""
+    where, time, name = fault.split()
+    passed: Counter[str] = Counter()
+
+    def strike(point: str) -> None:
+        passed[point] += 1
+        if point == where and passed[point] == int(time):
+            os.kill(os.getpid(), signal.Signals[name])
+
+    return strike
+
+
+def send_in_turn(strike: Callable[[str], None]) -> None:
+    """Let a round's batches leave one after another, so that there is a moment between two of them."""
+    send, turn, begun = kafka.KafkaWriter.send, asyncio.Lock(), Counter[str]()
+
+    async def in_turn(self: kafka.KafkaWriter, partition: Partition, records: Sequence[Sending]) -> None:
+        begun["open"] += 1
+        async with turn:
+            await send(self, partition, records)
+            begun["open"] -= 1
+            if begun["open"]:
+                strike(HALF_SENT)
+
+    kafka.KafkaWriter.send = in_turn  # type: ignore[method-assign]
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run, or recover; both as the command line would."""
+    victim = Service(os.environ["SAFEBUS_VICTIM"], on={ChildMatched: count}, emits=(DeadlineMet,), view=Tally)
+    run.codec_for = lambda at: Codec(MemoryRegistry(), KEYS)
+    more: dict[str, Any] = {}
+    if fault := os.environ.get("SAFEBUS_FAULT"):
+        more["probe"] = strike = probe(fault)
+        if fault.startswith(HALF_SENT):
+            send_in_turn(strike)
+    vars(run)["Loop"] = partial(Loop, **more)
+    if "recover" not in arguments:
+        run.run(victim)
+    try:
+        recovery = asyncio.run(run.recover(victim, settings()))
+    except SafebusError as error:
+        print(error, file=sys.stderr)
+        sys.exit(error.exit_code)
+    print(json.dumps({"replayed": recovery.replayed, "reused": recovery.reused}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
