@@ -79,12 +79,12 @@ def test_h9_a_friday_evening_is_due_on_monday_at_opening() -> None:
     [
         pytest.param(london(2026, 11, 24, 10), london(2026, 11, 24, 15, 20), id="in school hours: leaving time"),
         pytest.param(london(2026, 11, 24, 3), london(2026, 11, 24, 8, 40), id="at night: that morning"),
-        pytest.param(london(2026, 11, 20, 19), MONDAY_OPENING, id="matched on Sunday: still from when they knew"),
+        pytest.param(FRIDAY_EVENING, MONDAY_OPENING, id="matched on Tuesday only: overdue, and seen to be"),
     ],
 )
 def test_h9_the_clock_starts_when_the_police_become_aware(aware: datetime, due: datetime) -> None:
     """Not when the child was matched, nor when the alert was written."""
-    told = notified(aware_at=aware, at=aware if aware > MONDAY_OPENING else london(2026, 11, 22, 12))
+    told = notified(aware_at=aware, at=london(2026, 11, 24, 12))
     assert of(SchoolAlerted, after(told))[0].disclosure.due_by == due
 
 

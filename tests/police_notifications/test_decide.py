@@ -155,7 +155,7 @@ def test_the_same_answer_twice_says_nothing_new() -> None:
     ("second", "refusal"),
     [
         (answer("child-maya", "c2", id="second"), AnsweredOtherwise),
-        (answer("child-leo", "c1", id="second"), AnsweredOtherwise),
+        (answer("child-leo", "c3", id="second"), AnsweredOtherwise),
         (answer("child-maya", "c9", id="second"), NoSuchChild),
         (answer("child-nobody", "c3", id="second"), NotInDirectory),
         (answer("child-closed", "c3", id="second"), NotInDirectory),

@@ -133,6 +133,20 @@ def test_h1_a_closed_record_is_never_matched_nor_named(status: RecordStatus) -> 
     assert question(child(), record(status=status)) == Question(UnmatchedReason.RECORD_CLOSED)
 
 
+def test_h1_a_number_of_a_closed_record_names_nobody_whatever_the_name() -> None:
+    """The number agrees and the name does not; neither that record nor one that looks alike is offered."""
+    old = record("child-old", identity("Ann"), status=RecordStatus.CLOSED)
+    alike = record("child-new", identity(nhs_number=LEOS_NUMBER))
+    assert question(child(), old, alike) == Question(UnmatchedReason.RECORD_CLOSED)
+
+
+def test_h1_a_closed_record_that_is_only_alike_is_no_candidate() -> None:
+    """A closed record of the same family name and birthday is not shown beside the open one."""
+    twin = record("child-twin", identity("Mayla", nhs_number=LEOS_NUMBER), status=RecordStatus.CLOSED)
+    asked = question(child(about=identity(nhs_number=None)), record(), twin)
+    assert [one.child_id for one in asked.candidates] == ["child-maya"]
+
+
 @pytest.mark.parametrize("by", [{"nhs_number": MAYAS_NUMBER}, {"nhs_number": None}])
 def test_h1_an_old_identity_does_not_lead_to_the_new_one(by: dict[str, Any]) -> None:
     """After an adoption the police give the old name: the new record, however alike, is not offered as a candidate."""
