@@ -31,7 +31,7 @@ from services.embedded.progress import MEGABYTE, Arrived, arriving
 
 ATTEMPTS = 3
 UNPACKED = 1.2  # times the size of the archive, measured: its jars are compressed already
-WHAT = "fetching Kafka and the schema registry"
+WHAT = "fetching Kafka and the registry"
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,15 +104,20 @@ class JavaServer(ABC):
         """Start it and wait until it answers; what it held before is there again. After an end it may be called again.
 
         Raises:
-            UserMistake: the port is taken, or another process serves this folder.
+            UserMistake: the port is taken, another process serves this folder, or it cannot be written.
             Surroundings: it ended while it started, or did not answer in time; the sentence says where its log is.
         """
-        self._take_home()
         try:
+            self._take_home()
             await asyncio.to_thread(self._end_left_over)
             await self._prepare()
             self._spawn()
             await self._until_it_answers()
+        except OSError as error:
+            await self.stop()
+            raise UserMistake(
+                f"{self.home} cannot be used: {error.strerror}; mend that, or choose another SAFEBUS_DATA_DIR"
+            ) from error
         except BaseException:
             await self.stop()
             raise
@@ -140,15 +145,9 @@ class JavaServer(ABC):
         """One try at what its users will ask of it."""
 
     def _take_home(self) -> None:
-        try:
-            self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self.home.chmod(0o700)
-            taken = self._lock.acquire()
-        except OSError as error:
-            raise UserMistake(
-                f"{self.home} cannot be used: {error.strerror}; make it writable, or choose another SAFEBUS_DATA_DIR"
-            ) from error
-        if not taken:
+        self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.home.chmod(0o700)
+        if not self._lock.acquire():
             raise UserMistake(
                 f"{self.name} with its data in {self.home} is run by process {self._lock.holder} already; "
                 "end that first, or choose another SAFEBUS_DATA_DIR"

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from threading import Lock
 
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 MEGABYTE = 1_000_000
 
@@ -19,8 +19,8 @@ Arrived = Callable[[int], None]
 def arriving(what: str, total: int, console: Console) -> Iterator[Arrived]:
     """Show `what` arriving, `total` bytes in all, until the block ends."""
     if console.is_terminal:
-        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-        with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
+        columns = (TextColumn("{task.description}"), BarColumn(20), DownloadColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=console) as progress:
             task = progress.add_task(what, total=total)
             yield lambda size: progress.update(task, advance=size)
         return

@@ -119,6 +119,14 @@ async def test_a_taken_port_is_named_with_the_setting_that_changes_it(tmp_path: 
             assert kafka.pid is None
 
 
+async def test_a_folder_that_cannot_be_made_is_told_in_a_sentence(tmp_path: Path) -> None:
+    """A file stands where the folder should be: its path, and the setting that chooses another."""
+    (tmp_path / "file").touch()
+    kafka = EmbeddedKafka(tmp_path / "file" / "kafka", free_port(), tmp_path / "secrets.json")
+    with pytest.raises(UserMistake, match=r"file/kafka cannot be used: .*SAFEBUS_DATA_DIR"):
+        await kafka.start()
+
+
 async def test_a_broker_that_dies_at_the_start_names_its_log(tmp_path: Path) -> None:
     """One sentence with the path of the log, in which the cause stands."""
     kafka = EmbeddedKafka(tmp_path / "kafka", free_port(), tmp_path / "secrets.json")
