@@ -351,6 +351,8 @@ class Loop:
                 self._reader.seek(p, offset)
             self._reader.resume(mine)
             self._known = positions
+            # All that came before is acknowledged now, and whoever should have told Kafka so may have died before.
+            self._out.committable |= {p: n for p, n in positions.items() if n > (committed[p] or begins[p])}
             log.info("claimed", service=self.service.name, partitions=len(mine))
         self._generation = generation
         self.health.ready()

@@ -1,0 +1,68 @@
+"""The same bus on a real broker: the contract's topics, made anew for each test, and groups of the test's own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from aiokafka import AIOKafkaProducer
+from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
+from confluent_kafka.admin import NewTopic
+
+from services.bus.broker import Header, Partition
+from services.bus.kafka import KafkaBroker
+from services.bus.service import Service
+from tests.bus.plain import MATCHES, NOTER, TOPICS, Bus
+from tests.embedded.broker import SECONDS, Broker
+
+
+class KafkaBus(Bus):
+    """Signs in as the admin, unless a loop is given a broker of another principal."""
+
+    def __init__(self, folder: Path, kafka: Broker, **settings: Any) -> None:
+        self.kafka = kafka
+        where = {"bootstrap_servers": kafka.bootstrap_servers, "security_protocol": kafka.security_protocol}
+        super().__init__(folder, self, **(where | settings))  # type: ignore[arg-type] # replaced in the next line
+        self.broker = self.principal(kafka.admin_name)
+        self._tag = uuid4().hex[:6]
+        self.clear()
+        self.make()
+
+    def principal(self, name: str, **settings: Any) -> KafkaBroker:
+        """The broker as that principal sees it."""
+        return KafkaBroker(self.at.model_copy(update=settings), name, self.kafka.password(name))
+
+    def named(self, service: Service) -> Service:
+        """Group members of a test that failed cannot disturb the next."""
+        return service if service.name.endswith(self._tag) else replace(service, name=f"{service.name}-{self._tag}")
+
+    def make(self, *topics: str) -> None:
+        new = [NewTopic(name, number, 1) for name, number in TOPICS.items() if not topics or name in topics]
+        for future in self.kafka.admin.create_topics(new).values():
+            future.result(SECONDS)
+
+    def clear(self, *topics: str) -> None:
+        """Delete those topics that are there, or all of them."""
+        there = self.kafka.admin.list_topics(timeout=SECONDS).topics
+        if gone := [name for name in topics or TOPICS if name in there]:
+            for future in self.kafka.admin.delete_topics(gone).values():
+                future.result(SECONDS)
+
+    async def send(self, topic: str, key: bytes | None, value: bytes | None, headers: Sequence[Header] = ()) -> None:
+        async with AIOKafkaProducer(**self.kafka.aiokafka(), max_request_size=1_100_000) as producer:
+            await producer.send_and_wait(topic, value, key, headers=list(headers))
+
+    async def committed(self, service: Service = NOTER, topic: str = MATCHES) -> dict[Partition, int | None]:
+        asked = [TopicPartition(topic, n) for n in range(TOPICS[topic])]
+        group = ConsumerGroupTopicPartitions(self.named(service).name, asked)
+        future = self.kafka.admin.list_consumer_group_offsets([group])[group.group_id]
+        found = await asyncio.to_thread(future.result, SECONDS)
+        return {(tp.topic, tp.partition): tp.offset if tp.offset >= 0 else None for tp in found.topic_partitions}
+
+    async def recreate(self, topic: str) -> None:
+        await asyncio.to_thread(self.clear, topic)
+        await asyncio.to_thread(self.make, topic)
