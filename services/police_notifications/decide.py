@@ -112,8 +112,7 @@ def notify_matched_child(matched: ChildMatched, known: Incident, directory: Dire
     record = _open_record(matched.child_id, directory)
     if record is None:
         raise NotInDirectory(*ids)
-    found = who_is(child, directory)
-    if isinstance(found, Match) and found.record.child_id != matched.child_id:
+    if _contradicted(matched.child_id, child, children, directory):
         raise AnsweredOtherwise(*ids)
     # What follows belongs to the incident's chain, although the answer set it off.
     cause = matched.model_copy().enveloped(replace(matched.envelope, correlation_id=known.correlation_id))
@@ -142,6 +141,17 @@ def ask_for_the_incident(alarm: Alarm, known: Incident, directory: Directory) ->
 def unmatched(incident_id: str, child_reference: str) -> str:
     """An opaque id for a child of an incident until it is known who it is."""
     return f"unmatched:{match_deadline_id(incident_id, child_reference)}"
+
+
+def _contradicted(answer: str, child: IncidentChild, children: list[IncidentChild], directory: Directory) -> bool:
+    """Whether this child is for certain another one, or the named one is for certain this child's sibling.
+
+    A sibling named by mistake would leave this child untold, and nobody would see it.
+    """
+    certain = {one.reference: found for one in children if isinstance(found := who_is(one, directory), Match)}
+    if child.reference in certain:
+        return certain[child.reference].record.child_id != answer
+    return answer in {match.record.child_id for match in certain.values()}
 
 
 def _about(

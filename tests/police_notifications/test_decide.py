@@ -177,6 +177,18 @@ def test_an_answer_against_a_certain_match_is_refused() -> None:
         after(incident(child()), answer("child-leo", "c1"))
 
 
+def test_a_sibling_named_by_mistake_is_refused() -> None:
+    """Maya is for certain another child of the incident: told of her twice, nobody would ever be told of Leo."""
+    with pytest.raises(AnsweredOtherwise):
+        after(incident(child(), UNKNOWN_LEO), answer("child-maya", "c2"))
+
+
+def test_a_child_listed_twice_may_be_named_so() -> None:
+    """The second entry's question has an answer, and what it says of the child reaches the front door."""
+    parts, _ = after(incident(child(), child("c2", voice="and under the bed")), answer("child-maya", "c2"))
+    assert [(one.child_id, one.voice) for one in of(PoliceNotified, parts)] == [("child-maya", "and under the bed")]
+
+
 @pytest.mark.parametrize("named", ["child-leo", "child-nobody"])
 def test_h12_an_early_answer_that_does_not_fit_is_held(named: str) -> None:
     """A certain match contradicts it, or the directory does not know the child: nobody is told, a person looks."""
