@@ -1,0 +1,161 @@
+"""Plays the scenario: steps the clock when all is quiet, speaks as each principal, reads as each recipient."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Self
+from uuid import uuid4
+
+from services.bus.broker import Sending
+from services.bus.clock import Clock
+from services.bus.envelope import Envelope
+from services.bus.events import DisclosureRead, HealthUpdated, IncidentReported, ReceiptState, Role
+from services.bus.publish import Publisher
+from services.bus.run import broker_for
+from services.bus.settings import Settings
+from services.cli.demo.quiet import Quiet
+from services.cli.demo.story import UNREAD, Expected, Step, steps
+from services.cli.demo.watch import Told, Watch
+
+PATIENCE = 60.0
+"""Seconds in which everyone has to have learnt; the machine may be slow, the latency is shown."""
+
+READERS = {
+    Role.SCHOOL: "R. Ashdown, designated safeguarding lead",
+    Role.GP_PRACTICE: "Dr M. Okoro, safeguarding lead",
+    Role.SCHOOL_NURSING: "J. Whitlock, school nurse",
+    Role.OUT_OF_HOURS: "P. Lindqvist, duty social worker",
+    Role.POLICE: "DC A. Farrow",
+}
+"""Made-up people who read."""
+
+
+@dataclass
+class Result:
+    """What came of it."""
+
+    missing: list[Expected] = field(default_factory=list)
+    waiting_missing: list[str] = field(default_factory=list)
+    told: list[Told] = field(default_factory=list)
+    receipts: int = 0
+    quiet: bool = True
+
+    @property
+    def everyone_learnt(self) -> bool:
+        return not self.missing and not self.waiting_missing and self.quiet
+
+
+class Driver:
+    """`async with Driver(at, …) as driver: result = await driver.play()`; the services must be running."""
+
+    def __init__(self, at: Settings, *, title: Callable[[Step], None], show: Callable[[Told], None]) -> None:
+        self._at, self._title = at, title
+        self.run = uuid4().hex[:8]
+        self._clock = Clock.of(at)
+        self._watch = Watch(at, self.run, show)
+        self._quiet = Quiet(at)
+        self._publishers: dict[str, Publisher] = {}
+        self._stack = AsyncExitStack()
+        self._read: set[str] = set()
+        self.result = Result(told=self._watch.told)
+
+    async def __aenter__(self) -> Self:
+        await self._stack.enter_async_context(self._watch)
+        for principal in ("police", "local-authority", "reader"):
+            self._publishers[principal] = await self._stack.enter_async_context(Publisher(principal, self._at))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    async def play(self) -> Result:
+        """Every step; then all must be quiet."""
+        for step in steps(self.run):
+            await self._play(step)
+        return self.result
+
+    async def _play(self, step: Step) -> None:
+        self.result.quiet &= await self._quiet.wait(PATIENCE)
+        self._clock.step(step.at)
+        self._watch.stepped()
+        self._title(step)
+        for principal, event in step.says:
+            publisher = self._publishers[principal]
+            self._watch.expect(publisher.envelope(event).envelope)
+            await publisher.publish([event])
+        if step.malformed:
+            await self._publish_malformed(step.malformed, step.at)
+        await self._until_learnt(step)
+        await self._write_receipts(step)
+        self.result.quiet &= await self._quiet.wait(PATIENCE)
+
+    async def _until_learnt(self, step: Step) -> None:
+        before = asyncio.get_running_loop().time()
+        while True:
+            missing = [expected for expected in step.teaches if not self._learnt(expected)]
+            waiting = [topic for topic in step.waits if not any(t.event.topic == topic for t in self._watch.told)]
+            if not missing and not waiting:
+                return
+            if asyncio.get_running_loop().time() - before > PATIENCE:
+                self.result.missing += missing
+                self.result.waiting_missing += waiting
+                return
+            await asyncio.sleep(0.02)
+
+    def _learnt(self, expected: Expected) -> bool:
+        return any(
+            (told.event.topic, told.recipient) == (expected.type, expected.recipient)
+            and expected.child_id in (None, getattr(told.event, "child_id", None))
+            for told in self._watch.told
+        )
+
+    async def _write_receipts(self, step: Step) -> None:
+        """Each recipient's named practitioner reads, at once or when the story says so."""
+        receipts = []
+        for told in self._watch.told:
+            if told.event.envelope.id in self._read or told.disclosure is None:
+                continue
+            if (told.event.topic, told.recipient) in UNREAD and told.recipient not in step.reads:
+                continue
+            self._read.add(told.event.envelope.id)
+            receipts.append(self._receipt(told, step.at))
+        for receipt in receipts:
+            self._watch.expect(self._publishers["reader"].envelope(receipt).envelope)
+        await self._publishers["reader"].publish(receipts)
+        self.result.receipts += len(receipts)
+
+    def _receipt(self, told: Told, at: datetime) -> DisclosureRead:
+        assert told.disclosure is not None
+        children = getattr(told.event, "child_ids", None) or [getattr(told.event, "child_id", "")]
+        return DisclosureRead(
+            receipt_id=str(uuid4()),
+            disclosure_id=told.disclosure.id,
+            child_id=children[0],
+            role=told.disclosure.recipient_role,
+            state=ReceiptState.READ,
+            happened_at=at,
+            practitioner=READERS.get(told.disclosure.recipient_role, "duty officer"),
+            hidden_from_online_access=True if isinstance(told.event, HealthUpdated) else None,
+        )
+
+    async def _publish_malformed(self, run: str, at: datetime) -> None:
+        """Bytes that no schema explains, as a force's broken system might send them."""
+        broker = broker_for(self._at, "police")
+        writer = broker.writer()
+        await writer.start()
+        topic, source = IncidentReported.topic, "urn:safebus:police"
+        said = Envelope(f"malformed-{run}", source, topic, at)
+        said = replace(said, correlation_id=f"{source} {said.id}")
+        headers = {"ce_id": said.id, "ce_source": source, "ce_type": topic, "ce_time": at.isoformat(),
+                   "ce_specversion": "1.0", "ce_correlationid": said.correlation_id}  # fmt: skip
+        await writer.know([topic])
+        key = f"malformed-{run}".encode()
+        body = Sending(key, b"{not an incident}", [(name, text.encode()) for name, text in headers.items()])
+        self._watch.expect(said)
+        await writer.send((topic, writer.partition_for(topic, key)), [body])
+        await writer.stop()
+        await broker.close()

@@ -1,0 +1,47 @@
+"""Whether every service has read and answered all there is: what Kafka was told equals where the logs end."""
+
+from __future__ import annotations
+
+import asyncio
+
+from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from services.bus.catalogue import load
+from services.bus.run import broker_for
+from services.bus.settings import Settings
+
+
+class Quiet:
+    """Asks as the operator. A service's offset moves only after all that follows from the event is acknowledged."""
+
+    def __init__(self, at: Settings) -> None:
+        self._admin = AdminClient(broker_for(at, "operator").confluent())
+        catalogue = load(at.catalogue)
+        self._groups = {name: catalogue.topics_read_by(name) for name in catalogue.services}
+        self._partitions = {name: topic.partitions for name, topic in catalogue.topics.items()}
+
+    async def wait(self, seconds: float = 60) -> bool:
+        """Until all is quiet, or that many seconds have passed; whether it is."""
+        end = asyncio.get_running_loop().time() + seconds
+        while not await asyncio.to_thread(self._is_quiet):
+            if asyncio.get_running_loop().time() > end:
+                return False
+            await asyncio.sleep(0.1)
+        return True
+
+    def behind(self) -> dict[str, int]:
+        """Events not yet answered, by service."""
+        topics = {topic for read in self._groups.values() for topic in read}
+        asked = {TopicPartition(t, n): OffsetSpec.latest() for t in topics for n in range(self._partitions[t])}
+        ends = {(tp.topic, tp.partition): f.result().offset for tp, f in self._admin.list_offsets(asked).items()}
+        lag = {}
+        for group, read in self._groups.items():
+            future = self._admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])[group]
+            told = {(tp.topic, tp.partition): tp.offset for tp in future.result().topic_partitions}
+            mine = [(t, n) for t in read for n in range(self._partitions[t])]
+            lag[group] = sum(max(0, ends[p] - max(0, told.get(p, 0))) for p in mine)
+        return lag
+
+    def _is_quiet(self) -> bool:
+        return not any(self.behind().values())

@@ -1,0 +1,164 @@
+"""Shows who learnt what, when and why: a live table at a terminal, plain lines elsewhere, or JSON for a program."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Protocol
+from zoneinfo import ZoneInfo
+
+from rich.console import Console
+from rich.status import Status
+from rich.text import Text
+
+from services.bus.events import DeadlineKind, DeadlineMissed
+from services.cli.demo.driver import Result
+from services.cli.demo.story import Step
+from services.cli.demo.watch import Told
+
+LONDON = ZoneInfo("Europe/London")
+
+WORDS = {
+    "police.notifications.v1": "is notified of the incident",
+    "encompass.alerts.v1": "is alerted under Operation Encompass",
+    "mash.outcomes.v1": "has the outcome and its reason",
+    "gp.updates.v1": "has the outcome for the health record",
+    "strategy.distributions.v1": "has the minutes it is entitled to",
+    "deadlines.missed.v1": "is told that a deadline was missed:",
+    "police.unmatched.v1": "a child waits for a person to match",
+    "dead-letters.v1": "an event that could not be processed waits for a person",
+}
+
+
+MISSED = {
+    DeadlineKind.MATCH_BY_PERSON: "nobody has matched a child",
+    DeadlineKind.SCHOOL_ALERT_READ: "a school has not read its alert",
+    DeadlineKind.FRONT_DOOR_DECISION: "nobody has decided",
+    DeadlineKind.OUTCOME_READ: "an outcome was not read",
+    DeadlineKind.HEALTH_RECORD_FILED: "a health record was not filed and hidden",
+    DeadlineKind.MINUTES_READ: "minutes were not read",
+}
+
+
+class Timeline(Protocol):
+    """What the demo says while it plays."""
+
+    def say(self, text: str) -> None:
+        """A line for a person."""
+        ...
+
+    def wait(self, text: str) -> None:
+        """What is being waited for; empty when it has come."""
+        ...
+
+    def title(self, step: Step) -> None: ...
+    def show(self, told: Told) -> None: ...
+    def end(self, result: Result, seconds: float) -> None: ...
+
+
+class Lines:
+    """For people: one line each, coloured at a terminal."""
+
+    def __init__(self, console: Console, names: Mapping[str, str] | None = None) -> None:
+        self._console, self._names = console, names or {}
+        self._status: Status | None = None
+
+    def say(self, text: str) -> None:
+        self._console.print(text, style="dim", highlight=False, soft_wrap=True)
+
+    def wait(self, text: str) -> None:
+        if not self._console.is_terminal:
+            return self.say(text) if text else None
+        if self._status is None:
+            self._status = self._console.status(text)
+            self._status.start()
+        self._status.update(text)
+        if not text:
+            self._status.stop()
+            self._status = None
+        return None
+
+    def title(self, step: Step) -> None:
+        self.wait("")
+        self._console.print(f"\n{step.title}", style="bold", highlight=False, soft_wrap=True)
+
+    def show(self, told: Told) -> None:
+        who = self._names.get(told.recipient, told.recipient) or "nobody yet"
+        what = WORDS.get(told.event.topic, told.event.topic)
+        if isinstance(told.event, DeadlineMissed):
+            what = f"{what} {MISSED.get(told.event.kind, told.event.kind.value.lower())}"
+        line = Text(f"  {who:<34} ", style="cyan" if told.recipient else "yellow")
+        line.append(what, style="default")
+        line.append(f", due {_local(told.due_by)}" if told.due_by else "", style="default")
+        line.append(f"  {told.purpose or told.cause}  +{told.latency_ms} ms", style="dim")
+        self._console.print(line, soft_wrap=True)
+
+    def end(self, result: Result, seconds: float) -> None:
+        self._console.print()
+        for expected in result.missing:
+            self._console.print(f"  NOT TOLD: {expected.recipient} by {expected.type}", style="bold red")
+        for topic in result.waiting_missing:
+            self._console.print(f"  NOT SHOWN to a person: {topic}", style="bold red")
+        reached = [told for told in result.told if told.recipient]
+        waits = len(result.told) - len(reached)
+        verdict = "Everyone who had to learn did" if result.everyone_learnt else "SOMEBODY WAS NOT TOLD"
+        self._console.print(
+            f"{verdict}: {len(reached)} disclosures reached their recipients, {waits} wait for a person, "
+            f"{result.receipts} receipts, in {seconds:.0f} s.",
+            style="bold green" if result.everyone_learnt else "bold red",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+class Json:
+    """For programs: an object a line, and a summary last. What is said in between goes to stderr."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True)
+
+    def say(self, text: str) -> None:
+        self._console.print(text, style="dim", highlight=False, soft_wrap=True)
+
+    def wait(self, text: str) -> None:
+        if text:
+            self.say(text)
+
+    def title(self, step: Step) -> None:
+        self.say(step.title)
+
+    def show(self, told: Told) -> None:
+        if told.recipient:
+            print(json.dumps(as_json(told)), flush=True)  # noqa: T201 - this is the output
+
+    def end(self, result: Result, seconds: float) -> None:
+        reached = [told for told in result.told if told.recipient]
+        summary = {
+            "everyone_learnt": result.everyone_learnt,
+            "reached": len(reached),
+            "waiting_for_a_person": len(result.told) - len(reached),
+            "receipts": result.receipts,
+            "not_told": [{"type": e.type, "recipient": e.recipient} for e in result.missing],
+            "not_shown": result.waiting_missing,
+            "seconds": round(seconds, 1),
+        }
+        print(json.dumps({"summary": summary}), flush=True)  # noqa: T201 - this is the output
+
+
+def as_json(told: Told) -> dict[str, Any]:
+    """One event that reached a recipient."""
+    return {
+        "at": told.at.isoformat(),
+        "type": told.event.topic,
+        "id": told.event.envelope.id,
+        "recipient": told.recipient,
+        "purpose": told.purpose,
+        "cause": told.cause,
+        "latency_ms": told.latency_ms,
+        "due_by": told.due_by.isoformat() if told.due_by else None,
+    }
+
+
+def _local(moment: datetime) -> str:
+    return moment.astimezone(LONDON).strftime("%a %d %b %H:%M")

@@ -1,0 +1,114 @@
+"""Sees, as the reading side would, every disclosure that reaches a recipient and all that waits for a person."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Self
+
+from services.bus.batch import hear
+from services.bus.broker import Reader
+from services.bus.catalogue import load
+from services.bus.envelope import Envelope, Event
+from services.bus.events import ChildUnmatched, DeadLetter, Disclosure
+from services.bus.run import broker_for, codec_for
+from services.bus.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One event that reached its recipient, or that waits for a person (then `recipient` is empty)."""
+
+    at: datetime
+    """On the demo's clock, UTC."""
+    event: Event
+    recipient: str
+    purpose: str
+    cause: str
+    """Type of what it follows from."""
+    latency_ms: int
+    """In real time, from what started it to its acknowledgement on its topic."""
+    due_by: datetime | None
+
+    @property
+    def disclosure(self) -> Disclosure | None:
+        return getattr(self.event, "disclosure", None)
+
+
+class Watch:
+    """`async with Watch(at, run) as watch`: `watch.told` grows while the services work."""
+
+    def __init__(self, at: Settings, run: str, show: Callable[[Told], None]) -> None:
+        self.told: list[Told] = []
+        self._at, self._run, self._show = at, run, show
+        self._ours: dict[str, float] = {}
+        self._seen: dict[str, str] = {}
+        self._stack = AsyncExitStack()
+        self._stepped = 0.0
+
+    def expect(self, said: Envelope) -> None:
+        """What follows from this event belongs to this run; its time starts now."""
+        self._ours[said.correlation_id] = time.time()
+        self._seen[said.id] = said.type
+
+    def stepped(self) -> None:
+        """The demo's clock was stepped: what was due follows from that."""
+        self._stepped = time.time()
+
+    async def __aenter__(self) -> Self:
+        disclosing = [name for name, topic in load(self._at.catalogue).topics.items() if topic.discloses]
+        sides = {"reader": disclosing, "operator": [DeadLetter.topic], "local-authority": [ChildUnmatched.topic]}
+        for principal, topics in sides.items():
+            reader = broker_for(self._at, principal).reader(f"{principal}.demo-{self._run}", topics)
+            await reader.start()
+            self._stack.push_async_callback(reader.stop)
+            await _from_now_on(reader)
+            task = asyncio.create_task(self._follow(reader, principal))
+            self._stack.callback(task.cancel)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    async def _follow(self, reader: Reader, principal: str) -> None:
+        codec = codec_for(self._at)
+        while True:
+            for records in (await reader.poll(500, 200)).values():
+                await codec.learn(records)
+                for record in records:
+                    heard = hear(record, codec, principal)
+                    if heard.event is not None and heard.event.envelope.correlation_id in self._ours:
+                        self._note(heard.event, record.timestamp / 1000)
+
+    def _note(self, event: Event, landed: float) -> None:
+        said = event.envelope
+        if said.id in self._seen:
+            return
+        self._seen[said.id] = event.topic
+        disclosure: Disclosure | None = getattr(event, "disclosure", None)
+        started = max(self._ours[said.correlation_id], self._stepped)
+        told = Told(
+            said.time,
+            event,
+            disclosure.recipient if disclosure else "",
+            disclosure.purpose.value if disclosure else "",
+            self._seen.get(said.cause_id or "", "a deadline" if disclosure else ""),
+            round(max(0.0, landed - started) * 1000),
+            disclosure.due_by if disclosure else None,
+        )
+        self.told.append(told)
+        self._show(told)
+
+
+async def _from_now_on(reader: Reader) -> None:
+    """Wait for the partitions, then read only what comes from now on."""
+    async with asyncio.timeout(30):
+        while not reader.assignment():
+            await reader.poll(1, 50)
+    for partition, end in (await reader.ends(reader.assignment())).items():
+        reader.seek(partition, end)
+    reader.resume(reader.assignment())
