@@ -57,7 +57,7 @@ async def _serve(service: Service, at: Settings) -> int:
     loop = Loop(
         service,
         broker,
-        Store(at.store_for(service.name), service.name),
+        store_for(at, service.name),
         codec_for(at),
         settings=at,
         clock=Clock.of(at),
@@ -108,6 +108,11 @@ def broker_for(at: Settings, principal: str) -> KafkaBroker:
     return KafkaBroker(at, principal, password)
 
 
+def store_for(at: Settings, service: str) -> Store:
+    """That service's database; who is silent in it for three group sessions has lost what it began."""
+    return Store(at.store_for(service), service, patience=3 * at.session_timeout)
+
+
 def codec_for(at: Settings) -> Codec:
     """The codec of this installation's registry and catalogue."""
     keys = {topic.name: topic.key for topic in load_catalogue(at.catalogue).topics.values() if topic.key}
@@ -118,7 +123,7 @@ async def recover(service: Service, at: Settings, broker: Broker | None = None) 
     """Rebuild a service's database from the log (recovery.py). Every process of the service must be stopped."""
     broker = broker or broker_for(at, at.principal or service.name)
     recovery = Recovery(service.name, broker, [*(kind.topic for kind in service.emits), DeadLetter.topic])
-    store = Store(at.store_for(service.name), service.name)
+    store = store_for(at, service.name)
     await Loop(service, broker, store, codec_for(at), settings=at, clock=Clock.of(at), recovery=recovery).run()
     return recovery
 

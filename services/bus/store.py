@@ -72,9 +72,15 @@ class Output(NamedTuple):
 class Store:
     """One service's database. Synchronous; the loop calls it from one thread of its own."""
 
-    def __init__(self, url: str, service: str) -> None:
+    def __init__(self, url: str, service: str, *, patience: float = 30.0) -> None:
+        """
+        Args:
+            patience: seconds after which PostgreSQL undoes the transaction of a worker that says nothing more, such as
+                one that was paused: the rows that it holds are what its successor waits for.
+        """
         self.service = service
         self._url = sa.make_url(url)
+        self._patience_ms = int(patience * 1000)
         self._lock: IO[str] | None = None
         self._engine: sa.Engine | None = None
 
@@ -126,8 +132,9 @@ class Store:
 
     def _open_postgres(self) -> sa.Engine:
         schema = self.service.replace("-", "_")
+        options = f"-c search_path={schema} -c idle_in_transaction_session_timeout={self._patience_ms}"
         engine = sa.create_engine(self._url, pool_size=1, max_overflow=1, pool_pre_ping=True, connect_args={
-            "options": f"-c search_path={schema}", "connect_timeout": 5,
+            "options": options, "connect_timeout": 5,
         })  # fmt: skip
         try:
             with engine.begin() as connection:

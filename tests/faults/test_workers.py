@@ -1,0 +1,83 @@
+"""Several workers on PostgreSQL: whoever loses a partition, at whatever moment, writes nothing more that takes effect."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from tests.faults.house import House
+
+
+@pytest.fixture
+def workers(house: House, postgres: str) -> House:
+    """A house whose service may run as many workers."""
+    house.store = postgres
+    return house
+
+
+@asynccontextmanager
+async def events_coming(house: House) -> AsyncIterator[None]:
+    """Events go on being published meanwhile."""
+    go_on = True
+
+    async def publish() -> None:
+        while go_on:
+            await house.publish(150)
+
+    task = asyncio.create_task(publish())
+    try:
+        yield
+    finally:
+        go_on = False
+        await task
+
+
+async def test_workers_join_leave_and_die_while_events_flow(workers: House) -> None:
+    """One stays; another joins and leaves, a third is killed: each rebalance finds batches in hand."""
+    await workers.publish(100)
+    stays = workers.victim()
+    await stays.has_said("claimed")
+    async with events_coming(workers):
+        leaves = workers.victim()
+        await leaves.has_said("claimed")
+        await asyncio.sleep(1)
+        leaves.signal(signal.SIGTERM)
+        assert await leaves.ended() == 0, leaves.log
+        killed = workers.victim("committed 9 SIGKILL")
+        assert await killed.ended() == -signal.SIGKILL, killed.log
+        await asyncio.sleep(1)
+    await workers.kept_the_promise()
+    assert stays.process.poll() is None
+
+
+@pytest.mark.parametrize("point", ["before_commit", "committed", "before_send"])
+async def test_a_worker_paused_past_its_session_does_no_harm_when_it_wakes(workers: House, point: str) -> None:
+    """Another takes over, whatever the paused one holds; it wakes, and goes on alone when the other has left."""
+    await workers.publish(300)
+    paused = workers.victim(f"{point} 3 SIGSTOP")
+    await paused.stopped()
+    other = workers.victim()
+    await workers.publish(200)
+    await workers.kept_the_promise()
+    paused.signal(signal.SIGCONT)
+    async with events_coming(workers):
+        await asyncio.sleep(2)
+    await workers.kept_the_promise()
+    other.signal(signal.SIGTERM)
+    assert await other.ended() == 0, other.log
+    await workers.publish(100)
+    await workers.kept_the_promise()
+    assert paused.process.poll() is None
+
+
+async def test_two_partitions_that_share_a_row_lose_no_increment(workers: House) -> None:
+    """Two workers count one child's answers, which come by all partitions: each has a number of its own, to the last."""
+    first, second = workers.victim(), workers.victim()
+    await first.has_said("claimed")
+    await second.has_said("claimed")
+    await workers.publish(1000, incidents=12, children=1)
+    await workers.kept_the_promise(ordered=False)
