@@ -124,6 +124,7 @@ class Batch:
         self._seen = work.seen(heard_ids)
         self._dead = work.dead([h.id for h in heard if h.retry and h.id in self._seen])
         self._load(work, [key for h in heard if h.event and (key := self._key(h.event))])
+        self._record_directory(heard)
         watching = work.any_dead()
         later: set[bytes] = set()
         for h in heard:
@@ -139,6 +140,15 @@ class Batch:
         work.retried(**self._retried)
         self._write(work)
         return self.round
+
+    def _record_directory(self, heard: Sequence[Heard]) -> None:
+        """Before anything of the batch is decided; a version that is not newer changes nothing."""
+        topics = self.service.directory_topics
+        self._directory.record(
+            h.event
+            for h in heard
+            if isinstance(h.event, OrganisationRecorded | ChildRecorded) and h.record.topic in topics
+        )
 
     def _one(self, h: Heard) -> str:
         """What became of one record: done, repeated, or dead and why."""
@@ -214,7 +224,11 @@ class Batch:
         event, envelope = h.event, h.envelope
         assert event is not None
         assert envelope is not None
-        if envelope.time < self._oldest:
+        if h.record.topic in self.service.directory_topics:
+            # However old: what a compacted topic still holds is what stands.
+            if type(event) not in self.service.on:
+                return None
+        elif envelope.time < self._oldest:
             return Unfit("older than consumed ids are kept", code="too_old", field="ce_time")
         if envelope.time > self._now + FUTURE:
             return Unfit("ce_time lies more than a day ahead", code="invalid", field="ce_time")

@@ -56,10 +56,10 @@ class MemoryBroker:
         """Make a topic; made again, it has another id and is empty."""
         self.topics[topic] = _Topic(uuid4().hex, [[] for _ in range(partitions)])
 
-    def append(self, topic: str, key: bytes, value: bytes | None, headers: Sequence[Header]) -> None:
-        """Produce one record, as any client would."""
+    def append(self, topic: str, key: bytes | None, value: bytes | None, headers: Sequence[Header]) -> None:
+        """Produce one record, as any client would; without a key it may go anywhere."""
         logs = self.topics[topic].logs
-        number = (murmur2(key) & 0x7FFFFFFF) % len(logs)
+        number = (murmur2(key) & 0x7FFFFFFF) % len(logs) if key is not None else 0
         now = int(time.time() * 1000)
         logs[number].append(MemoryRecord(topic, number, len(logs[number]), key, value, headers, now))
         self.changed.set()

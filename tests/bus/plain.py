@@ -6,7 +6,6 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -31,7 +30,6 @@ from services.bus.events import (
     DeadlineMet,
     DeadlineMissed,
     LawfulBasis,
-    OrganisationRecorded,
     Purpose,
     RecordStatus,
     Registration,
