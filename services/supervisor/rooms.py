@@ -1,0 +1,53 @@
+"""Which services there are, and how each is run."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+
+from services.bus import catalogue
+from services.bus.errors import UserMistake
+from services.bus.settings import Settings
+
+NOT_PASSED_ON = ("principal", "password", "http_port")
+"""Each service signs in as itself, with its own password, and takes a port of its own."""
+
+
+def room_of(service: str) -> str:
+    """The module of a service: `mash-outcomes` is services.mash_outcomes."""
+    return f"services.{service.replace('-', '_')}"
+
+
+def commands(at: Settings) -> dict[str, list[str]]:
+    """How each of the catalogue's services is run, by name, in the catalogue's order.
+
+    Raises:
+        UserMistake: the catalogue lists a service that has no room.
+    """
+    found = {}
+    for service in catalogue.load(at.catalogue).services:
+        if find_spec(room_of(service)) is None:
+            raise UserMistake(f"{at.catalogue} lists the service {service}, but there is no module {room_of(service)}")
+        # -P: the folder it runs in may hold another package of that name.
+        found[service] = [sys.executable, "-P", "-m", room_of(service)]
+    return found
+
+
+def environment(at: Settings, extra: Mapping[str, str]) -> dict[str, str]:
+    """What a service finds in its environment: ours, and the settings as they are here, whoever set them."""
+    given = {name: getattr(at, name) for name in at.model_fields_set | {"data_dir"} if name not in NOT_PASSED_ON}
+    said = {_variable(name): _text(value) for name, value in given.items() if value is not None}
+    own = {_variable(name) for name in NOT_PASSED_ON}
+    return {name: value for name, value in os.environ.items() if name not in own} | said | dict(extra)
+
+
+def _variable(setting: str) -> str:
+    return f"SAFEBUS_{setting.upper()}"
+
+
+def _text(value: object) -> str:
+    # A service runs in another folder, where a relative path would lead elsewhere.
+    return str(value.absolute() if isinstance(value, Path) else value)
