@@ -12,6 +12,7 @@ from typing import Protocol
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from services.bus.contract.identifiers import plain
 from services.bus.events import ChildRecorded, OrganisationRecorded, Role
 from services.bus.tables import directory_ids, directory_rows
 
@@ -42,8 +43,8 @@ def identifiers(row: Recorded) -> Iterator[tuple[str, str]]:
         return
     identity = row.identity
     found = {
-        "nhs-number": identity.nhs_number,
-        "upn": identity.upn,
+        "nhs-number": plain(identity.nhs_number or ""),
+        "upn": plain(identity.upn or ""),
         "police-reference": row.police_reference,
         "social-care-id": row.social_care_id,
         "date-of-birth": identity.date_of_birth.isoformat() if identity.date_of_birth else None,

@@ -1,0 +1,196 @@
+"""`make bench`: what a service costs beside a bare loop, in one run on one machine, as ratios.
+
+A timing alone says more of the machine than of the code, so each figure stands beside its own yardstick.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from statistics import quantiles
+
+import psutil
+from rich.console import Console
+from rich.table import Table
+
+from services.bus.envelope import Event
+from services.bus.publish import Publisher
+from services.bus.run import broker_for
+from services.bus.settings import Settings, settings
+from services.embedded import embedded_stack
+from services.supervisor.servers import apply_catalogue
+from tests.bench import made_up
+
+BATCHES = (250, 500, 1000)
+ROOMS = {
+    "encompass_alerts": ("police.notifications.v1", ("encompass.alerts.v1", "deadlines.set.v1"), made_up.notification),
+    "gp_updates": ("gp.cues.v1", ("gp.updates.v1", "deadlines.set.v1"), made_up.cue),
+}
+console = Console()
+
+
+async def publish(events: list[Event]) -> None:
+    """As the super user, in lots."""
+    async with Publisher("admin") as bus:
+        for start in range(0, len(events), 5000):
+            await bus.publish(events[start : start + 5000])
+
+
+async def worker(*arguments: str, **env: str) -> float:
+    """Seconds that one side took, measured in its own process."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.bench.worker", *arguments, env=os.environ | env, stdout=asyncio.subprocess.PIPE
+    )
+    said, _ = await process.communicate()
+    if process.returncode:
+        raise SystemExit(f"bench worker {arguments} ended with {process.returncode}")
+    return float(json.loads(said.splitlines()[-1])["seconds"])
+
+
+async def throughput(room: str, count: int, repeats: int) -> dict[str, float]:
+    """Events a second of the bare loop and of the whole service, best of batch sizes, alternating."""
+    source, targets, make = ROOMS[room]
+    await publish([make(n) for n in range(count)])
+    whole: dict[int, float] = {}
+    bare: dict[int, float] = {}
+    for turn in range(repeats):
+        for batch in BATCHES:
+            tag = f"{batch}-{turn}-{os.getpid()}"
+            size = {"SAFEBUS_BATCH_SIZE": str(batch)}
+            outputs = str(count * len(targets))
+            seconds = await worker("whole", room, "--count", outputs, "--tag", tag, **size)
+            whole[batch] = max(whole.get(batch, 0), count / seconds)
+            seconds = await worker("bare", source, *targets, "--count", str(count), "--batch", str(batch))
+            bare[batch] = max(bare.get(batch, 0), count / seconds)
+    return {"bare": max(bare.values()), "whole": max(whole.values()), "batch": max(whole, key=lambda b: whole[b])}
+
+
+@asynccontextmanager
+async def processes(commands: list[list[str]]) -> AsyncIterator[list[psutil.Process]]:
+    """Running, ready, and ended with the block."""
+    started = [
+        await asyncio.create_subprocess_exec(
+            sys.executable, *command, env=os.environ | {"SAFEBUS_LOG_LEVEL": "ERROR"}, stdout=asyncio.subprocess.PIPE
+        )
+        for command in commands
+    ]
+    try:
+        yield [psutil.Process(process.pid) for process in started]
+    finally:
+        for process in started:
+            process.send_signal(signal.SIGTERM)
+        for process in started:
+            try:
+                await asyncio.wait_for(process.wait(), 15)
+            except TimeoutError:
+                process.kill()
+
+
+async def two_hops(target: str, events: list[Event], gap: float) -> list[float]:
+    """Milliseconds from producing an incident to reading what it led to two services later, one at a time."""
+    reader = broker_for(settings(), "admin").reader(f"admin.bench-{time.time_ns()}", [target])
+    await reader.start()
+    while not reader.assignment():
+        await reader.poll(1, 50)
+    for partition, end in (await reader.ends(reader.assignment())).items():
+        reader.seek(partition, end)
+    reader.resume(reader.assignment())
+    while any((await reader.poll(1000, 3000)).values()):
+        pass  # a backlog is being worked off
+    taken = []
+    async with Publisher("admin") as bus:
+        for event in events:
+            started = time.perf_counter()
+            await bus.publish([event])
+            while not any((await reader.poll(10, 5000)).values()):
+                pass
+            taken.append((time.perf_counter() - started) * 1000)
+            await asyncio.sleep(gap)
+    await reader.stop()
+    return taken
+
+
+async def latency(count: int) -> dict[str, float]:
+    """p50 and p99 of incident → alert through two services, and through two bare loops."""
+    found: dict[str, float] = {}
+    hops = [["-m", "services.police_notifications"], ["-m", "services.encompass_alerts"]]
+    bare = [
+        ["-m", "tests.bench.worker", "bare", "police.incidents.v1", "police.notifications.v1"],
+        ["-m", "tests.bench.worker", "bare", "police.notifications.v1", "encompass.alerts.v1"],
+    ]
+    for name, commands in (("whole", hops), ("bare", bare)):
+        async with processes(commands) as running:
+            await asyncio.sleep(15)
+            first = 1_000_000 if name == "whole" else 2_000_000
+            await two_hops("encompass.alerts.v1", [made_up.incident(first + n) for n in range(20)], 0.02)
+            taken = await two_hops(
+                "encompass.alerts.v1", [made_up.incident(first + 100 + n) for n in range(count)], 0.02
+            )
+            cuts = quantiles(taken, n=100)
+            found |= {f"{name} p50": cuts[49], f"{name} p99": cuts[98]}
+            if name == "whole":
+                found["idle MiB"] = max(process.memory_info().rss for process in running) / 2**20
+    return found
+
+
+async def bench(count: int, repeats: int) -> dict[str, dict[str, float]]:
+    folder = Path(tempfile.mkdtemp(prefix="safebus-bench-"))
+    os.environ |= {"SAFEBUS_DATA_DIR": str(folder), "SAFEBUS_REPLICATION_FACTOR": "1", "SAFEBUS_LOG_LEVEL": "ERROR"}
+    found: dict[str, dict[str, float]] = {}
+    async with embedded_stack(folder, kafka_port=0, registry_port=0):
+        pass  # formatted, so that the next start is a warm one
+    started = time.perf_counter()
+    async with embedded_stack(folder, kafka_port=0, registry_port=0) as stack:
+        found["warm start"] = {"seconds": time.perf_counter() - started}
+        os.environ |= {"SAFEBUS_BOOTSTRAP_SERVERS": stack.bootstrap_servers, "SAFEBUS_REGISTRY_URL": stack.registry_url}
+        settings.cache_clear()
+        await asyncio.to_thread(apply_catalogue, Settings())
+        await publish([*made_up.organisations(), *(made_up.child(n) for n in range(made_up.CHILDREN))])
+        for room in ROOMS:
+            found[room] = await throughput(room, count, repeats)
+        found["latency"] = await latency(300)
+        servers = [stack.kafka.pid, stack.registry.pid]
+        found["memory"] = {
+            "kafka MiB": psutil.Process(servers[0]).memory_info().rss / 2**20,
+            "registry MiB": psutil.Process(servers[1]).memory_info().rss / 2**20,
+        }
+    return found
+
+
+def show(found: dict[str, dict[str, float]]) -> None:
+    table = Table("figure", "bare", "safebus", "ratio", "wanted", title="safebus bench")
+    for room in ROOMS:
+        f = found[room]
+        name = f"{room}, events/s (batches of {f['batch']:.0f})"
+        table.add_row(name, f"{f['bare']:,.0f}", f"{f['whole']:,.0f}", f"{f['whole'] / f['bare']:.2f}", "≥ 0.45")
+    f = found["latency"]
+    for cut in ("p50", "p99"):
+        bare, whole = f[f"bare {cut}"], f[f"whole {cut}"]
+        table.add_row(f"incident → alert {cut}, ms", f"{bare:.1f}", f"{whole:.1f}", f"{whole / bare:.2f}", "≤ 3")
+    table.add_row("warm start, s", "", f"{found['warm start']['seconds']:.1f}", "", "≤ 15")
+    table.add_row("a service idle, MiB", "", f"{f['idle MiB']:.0f}", "", "≤ 150")
+    for name, size in found["memory"].items():
+        table.add_row(name, "", f"{size:.0f}", "", "")
+    console.print(table)
+
+
+if __name__ == "__main__":
+    given = argparse.ArgumentParser()
+    given.add_argument("--count", type=int, default=20_000)
+    given.add_argument("--repeats", type=int, default=2)
+    given.add_argument("--json", action="store_true")
+    said = given.parse_args()
+    measured = asyncio.run(bench(said.count, said.repeats))
+    if said.json:
+        json.dump(measured, sys.stdout, indent=2)
+    else:
+        show(measured)
