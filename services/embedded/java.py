@@ -101,12 +101,13 @@ class JavaServer(ABC):
             await asyncio.sleep(POLL)
 
     async def start(self) -> None:
-        """Start it and wait until it answers; what it held before is there again. After an end it may be called again.
+        """Start it, or start it again, and wait until it answers; what it held before is there again.
 
         Raises:
             UserMistake: the port is taken, another process serves this folder, or it cannot be written.
             Surroundings: it ended while it started, or did not answer in time; the sentence says where its log is.
         """
+        await self.stop()
         try:
             self._take_home()
             await asyncio.to_thread(self._end_left_over)

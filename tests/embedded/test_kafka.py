@@ -50,8 +50,6 @@ async def test_a_kill_loses_nothing_and_the_next_start_has_it_all(lone_kafka: Br
         await producer.send_and_wait(topic, b"acknowledged")
         os.kill(server.pid, signal.SIGKILL)
 
-    assert await server.wait() == -signal.SIGKILL
-    assert not server.is_alive
     await server.start()
 
     consumer = AIOKafkaConsumer(topic, **lone_kafka.aiokafka(principal), auto_offset_reset="earliest")

@@ -30,7 +30,8 @@ async def test_a_kill_loses_no_schema_and_no_id(tmp_path: Path) -> None:
     client = SchemaRegistryClient({"url": registry.url})
     told = client.register_schema("told-value", TOLD)
     os.kill(process.pid, signal.SIGKILL)
-    await registry.wait()
+    assert await registry.wait() == -signal.SIGKILL
+    assert not registry.is_alive
     await registry.start()
 
     client = SchemaRegistryClient({"url": registry.url})
