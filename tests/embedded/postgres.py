@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -13,12 +15,23 @@ from uuid import uuid4
 import psycopg
 from psycopg import sql
 
+# The server is a daemon, so a kill -9 of the tests would leave it. This reads from a pipe that ends when they do.
+AFTER_US = """
+import os, shutil, signal, sys, time
+sys.stdin.read()
+os.kill(int(sys.argv[1]), signal.SIGQUIT)
+while os.path.exists(f"{sys.argv[2]}/data/postmaster.pid"):
+    time.sleep(0.1)
+shutil.rmtree(sys.argv[2], ignore_errors=True)
+"""
+
 
 class PostgresServer:
     """One server for all tests; each takes databases of its own."""
 
-    def __init__(self, uri: str) -> None:
+    def __init__(self, uri: str, pid: int) -> None:
         self._uri = uri
+        self.pid = pid
 
     def database(self) -> str:
         """Create an empty database. Its SQLAlchemy URL, `postgresql+psycopg://…`."""
@@ -38,9 +51,16 @@ def postgres_server_in_temporary_folder() -> Iterator[PostgresServer]:
     folder = Path(tempfile.mkdtemp(prefix="safebus-postgres-"))
     try:
         server = get_server(folder / "data", cleanup_mode="delete")
+        watcher = subprocess.Popen(
+            [sys.executable, "-I", "-c", AFTER_US, str(server.get_pid()), str(folder)],
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+        )
         try:
-            yield PostgresServer(server.get_uri())
+            yield PostgresServer(server.get_uri(), server.get_pid())
         finally:
             server.cleanup()
+            watcher.kill()
+            watcher.communicate()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
