@@ -113,22 +113,22 @@ class KafkaBroker:
 
     async def scan(self, topics: Collection[str]) -> AsyncIterator[Record]:
         consumer = AIOKafkaConsumer(
-            **self._aiokafka(), enable_auto_commit=False, isolation_level="read_committed", fetch_max_wait_ms=100
+            *topics,
+            **self._aiokafka(),
+            auto_offset_reset="earliest",
+            enable_auto_commit=False,
+            isolation_level="read_committed",
+            fetch_max_wait_ms=100,
         )
         async with _translated(self.principal, "reading whole topics"):
             await consumer.start()
             try:
-                found = {t: await consumer.client._wait_on_metadata(t) for t in topics}
-                partitions = [TopicPartition(t, n) for t, numbers in found.items() for n in sorted(numbers)]
-                consumer.assign(partitions)
-                left = {tp: end for tp, end in (await consumer.end_offsets(partitions)).items() if end}
-                begins = await consumer.beginning_offsets(partitions)
-                for tp in partitions:
-                    consumer.seek(tp, begins[tp])
-                left = {tp: end for tp, end in left.items() if begins[tp] < end}
+                everything = consumer.assignment()
+                begins = await consumer.beginning_offsets(everything)
+                ends = await consumer.end_offsets(everything)
+                left = {tp: end for tp, end in ends.items() if begins[tp] < end}
                 while left:
-                    polled = await consumer.getmany(*left, timeout_ms=500)
-                    for tp, records in polled.items():
+                    for tp, records in (await consumer.getmany(*left, timeout_ms=500)).items():
                         for record in records:
                             if record.offset < left[tp]:
                                 yield record
