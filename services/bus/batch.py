@@ -14,6 +14,7 @@ from typing import Any
 
 import structlog
 from pydantic_core import to_json
+from sqlalchemy.exc import SQLAlchemyError
 
 from services.bus.broker import Partition, Record
 from services.bus.claims import Claims
@@ -22,16 +23,26 @@ from services.bus.deadletters import dead_letter
 from services.bus.directory import TOPICS as DIRECTORY
 from services.bus.directory import DirectoryTable, Recorded
 from services.bus.envelope import Alarm, Envelope, Event, Held
-from services.bus.errors import Unfit
+from services.bus.errors import Surroundings, Unfit
 from services.bus.events import ChildRecorded, DeadLetter, OrganisationRecorded
 from services.bus.service import Service, View
-from services.bus.store import Output, Seen, StateRow, Work
+from services.bus.store import Died, Output, Seen, StateRow, Work
 
 RETRY_HEADER = "safebus_retry"
 """A dead letter's original record, published again with this header, is decided once more."""
 
 STEP_HEADER = "ce_causestep"
-"""Which of how many outputs of its cause an output is, such as 2/3: a recovery sees whether all of them stand."""
+"""Which of how many outputs of its cause an output is, or `died`, and where the cause stands, such as
+`2/3 TOPIC_ID/0/17`: a recovery sees whether all of them stand, and what died."""
+
+DIED = "died"
+TOO_LARGE = "output_too_large"
+
+LONGEST_KEY = 1_000
+"""Bytes: an index of PostgreSQL takes no much longer one, and no opaque id is so long."""
+
+SURROUNDINGS = (Surroundings, SQLAlchemyError)
+"""What a decision may meet when it asks the directory and is no fault of its event."""
 
 FUTURE = timedelta(days=1)
 """A sender's clock may be wrong by this much; later than that is no time to decide by."""
@@ -57,6 +68,16 @@ class Heard:
     def retry(self) -> bool:
         return any(name == RETRY_HEADER for name, _ in self.record.headers)
 
+    @property
+    def raw(self) -> bytes:
+        """16 bytes of the body as it came: what is known of an event that could not be decoded."""
+        return blake2b(self.record.value or b"", digest_size=16).digest()
+
+    @property
+    def key_hash(self) -> bytes:
+        """16 bytes of topic and key: whose order a retry may not break."""
+        return blake2b(self.record.topic.encode() + b"\0" + (self.record.key or b""), digest_size=16).digest()
+
 
 def hear(record: Record, codec: Codec, service: str) -> Heard:
     """Decode; a fault is kept, not raised."""
@@ -72,7 +93,7 @@ def hear(record: Record, codec: Codec, service: str) -> Heard:
                 heard.envelope = envelope_of(record.headers, record.topic, service)
             except Unfit:
                 return heard
-        heard.digest = blake2b(record.value or b"", digest_size=16).digest()
+        heard.digest = heard.raw
     if heard.envelope:
         heard.id = identity(heard.envelope)
     return heard
@@ -109,9 +130,10 @@ class Batch:
         self._touched: dict[str, Partition] = {}
         self._seen: dict[bytes, Seen] = {}
         self._new_ids: dict[bytes, dict[str, Any]] = {}
-        self._buried: dict[bytes, dict[str, Any]] = {}
-        self._dead: dict[bytes, tuple[bool, bool]] = {}
-        self._retried: dict[str, list[bytes]] = {"done": [], "again_dead": []}
+        self._dead: dict[bytes, Died] = {}
+        self._buried: set[bytes] = set()
+        self._retried: dict[bytes, bytes | None] = {}
+        self._later: dict[bytes, int] = {}
         self._topic_ids: Mapping[str, str] = {}
         self._snoozed: dict[str, datetime] = {}
         self._recorded: list[Recorded] = []
@@ -126,18 +148,15 @@ class Batch:
         self._load(work, [key for h in heard if h.event and (key := self._key(h.event))])
         self._record_directory(heard)
         watching = work.any_dead()
-        later: set[bytes] = set()
         for h in heard:
             outcome = self._one(h)
             self.round.counts[h.record.topic, outcome] += 1
-            if outcome == "done" and (watching or self._buried) and not h.retry:
-                later.add(_key_hash(h.record))
-        self._directory.record(self._recorded)
+            if outcome == "done" and (watching or self._buried):
+                self._overtake(h)
         work.remember(list(self._new_ids.values()))
-        work.bury(list(self._buried.values()))
-        if later:
-            work.overtake([dead_id for dead_id, _ in work.dead_by_key(list(later))])
-        work.retried(**self._retried)
+        work.overtake(self._later)
+        work.bury({dead_id: self._dead[dead_id] for dead_id in self._buried})
+        work.retried(self._retried)
         self._write(work)
         return self.round
 
@@ -152,30 +171,44 @@ class Batch:
 
     def _one(self, h: Heard) -> str:
         """What became of one record: done, repeated, or dead and why."""
-        if h.record.topic in DIRECTORY and h.record.topic not in self.service.hears:
-            return self._directory_row(h)
         known = self._seen.get(h.id) if h.id else None
-        retry = known is not None and known.died and h.retry and known.digest == h.digest
-        if known and known.digest == h.digest and not retry:
+        same = known is not None and known.digest in (h.digest, h.raw)
+        retry = same and known is not None and known.died and h.retry
+        if same and not retry:
             return "repeated"
         fault = h.fault
-        if known and not retry:
+        if known and not same:
             fault = Unfit("this source and id came before with other content", code="id_reused")
         elif retry:
-            overtaken, tried = self._dead.get(h.id, (False, True))
-            if tried:
+            died = self._dead[h.id]
+            if died.retried:
                 return "repeated"
-            if overtaken:
+            if died.overtaken or self._later.get(died.key_hash, -1) > died.offset:
                 fault = Unfit("later events of this key were decided meanwhile", code="retry_overtaken")
-        fault = fault or self._decided(h)
+        fault = fault or self._decided(h, retry=retry)
         if fault:
             self._die(h, fault)
         if retry:
-            self._retried["again_dead" if fault else "done"].append(h.id)
-            self._dead[h.id] = (False, True)
+            self._retry(h, done=fault is None)
         elif not known and h.id:
             self._remember(h, died=fault is not None)
         return f"dead:{fault.code}" if fault else "done"
+
+    def _retry(self, h: Heard, *, done: bool) -> None:
+        self._retried[h.id] = h.digest if done else None
+        self._dead[h.id] = self._dead[h.id]._replace(retried=True)
+        if done:
+            self._seen[h.id] = Seen(h.digest, died=False)
+
+    def _overtake(self, h: Heard) -> None:
+        """Whatever of this key died at an earlier place may not be retried without a person."""
+        key_hash = h.key_hash
+        retried = h.retry and h.id in self._retried
+        offset = self._dead[h.id].offset if retried else h.record.offset
+        self._later[key_hash] = max(offset, self._later.get(key_hash, -1))
+        for dead_id in self._buried:
+            if self._dead[dead_id].key_hash == key_hash and self._dead[dead_id].offset < offset:
+                self._dead[dead_id] = self._dead[dead_id]._replace(overtaken=True)
 
     def ring(self, work: Work, rows: Sequence[StateRow], offsets: Mapping[Partition, int], ordinal: int) -> Round:
         """Decide about views whose moment has come. `ordinal` is above any that a ring here has used before."""
@@ -196,30 +229,24 @@ class Batch:
             self._rows[row.key], self._views[row.key], self._touched[row.key] = row, view, place
             before = len(self.round.outputs)
             try:
-                for said in self.service.decide(alarm, view, self._directory):
-                    assert not isinstance(said, Held), "an alarm has no record that could be held"
-                    self._say(said, place, offsets[place], ordinal)
+                said = self.service.decide(alarm, view, self._directory)
+                self._views[row.key] = _rung(view, alarm, row.alarm_us)
+                for number, part in enumerate(distinct(said), 1):
+                    self._say(part, place, offsets[place], ordinal, f"{number}/{len(said)} ")
                     ordinal += 1
-                self._views[row.key] = view.rung(alarm)
                 self.round.counts[row.topic, "rung"] += 1
+            except SURROUNDINGS:
+                raise
             except Exception as error:  # noqa: BLE001 - one child's alarm may not silence the others'
                 del self.round.outputs[before:]
+                self._views[row.key] = view
                 self._snoozed[row.key] = self._now + SNOOZE
                 self.round.counts[row.topic, "alarm_failed"] += 1
                 log.error("alarm_failed", alarm=alarm.envelope.id, error=type(error).__name__)  # noqa: TRY400
         self._write(work)
         return self.round
 
-    def _directory_row(self, h: Heard) -> str:
-        """The directory's own events have versions instead of remembered ids."""
-        if h.fault:
-            self._die(h, h.fault)
-            return f"dead:{h.fault.code}"
-        assert isinstance(h.event, ChildRecorded | OrganisationRecorded)
-        self._recorded.append(h.event)
-        return "done"
-
-    def _decided(self, h: Heard) -> Unfit | None:
+    def _decided(self, h: Heard, *, retry: bool) -> Unfit | None:
         """Decide one event; the fault if it is refused. All of its outputs are queued, or none."""
         event, envelope = h.event, h.envelope
         assert event is not None
@@ -228,11 +255,13 @@ class Batch:
             # However old: what a compacted topic still holds is what stands.
             if type(event) not in self.service.on:
                 return None
-        elif envelope.time < self._oldest:
+        elif envelope.time < self._oldest and not retry:
             return Unfit("older than consumed ids are kept", code="too_old", field="ce_time")
         if envelope.time > self._now + FUTURE:
             return Unfit("ce_time lies more than a day ahead", code="invalid", field="ce_time")
         key = self._key(event)
+        if key and len(key.encode()) > LONGEST_KEY:
+            return Unfit(f"what it is remembered by is longer than {LONGEST_KEY} bytes", code="invalid")
         view = self._views.get(key) if key else None
         if view is None and self.service.view:
             view = self.service.view()
@@ -241,11 +270,15 @@ class Batch:
             said = self.service.decide(event, view, self._directory)
             self._queue(h, said)
             if key and view:
-                self._views[key] = view.evolve(event)
+                evolved = view.evolve(event)
+                _alarm_us(evolved)  # a view that cannot say when must fail here, where its event can die of it
+                self._views[key] = evolved
                 self._touched[key] = (h.record.topic, h.record.partition)
         except Unfit as refusal:
             del self.round.outputs[before:]
             return refusal
+        except SURROUNDINGS:
+            raise
         except Exception as error:  # noqa: BLE001 - a fault in a room may not stop the other children's events
             del self.round.outputs[before:]
             # The type alone: the text of an error may hold what the event said.
@@ -255,37 +288,43 @@ class Batch:
         return None
 
     def _queue(self, h: Heard, said: Sequence[Event | Held]) -> None:
-        place = (h.record.topic, h.record.partition)
-        ids: set[str] = set()
-        events = sum(isinstance(part, Event) for part in said)
-        for ordinal, part in enumerate(said):
+        for ordinal, part in enumerate(distinct(said)):
+            step = f"{ordinal + 1}/{len(said)}"
             if isinstance(part, Held):
-                self._bury_part(h, part, ordinal)
-                continue
-            if part.envelope.id in ids:
-                raise Unfit("the decision yields one id twice", code="same_id_twice")
-            ids.add(part.envelope.id)
-            self._say(part, place, h.record.offset, ordinal, step=f"{len(ids)}/{events}")
+                self._bury(h, part, ordinal, step)
+                self.round.counts[h.record.topic, f"held:{part.rule}"] += 1
+            else:
+                place = (h.record.topic, h.record.partition)
+                self._say(part, place, h.record.offset, ordinal, f"{step} {self._where(h.record)}")
 
-    def _say(self, event: Event, place: Partition, offset: int, ordinal: int, step: str = "1/1") -> None:
-        if not isinstance(event, (*self.service.emits, DeadLetter)):
+    def _say(self, event: Event | Held, place: Partition, offset: int, ordinal: int, step: str) -> None:
+        if isinstance(event, Held) or not isinstance(event, (*self.service.emits, DeadLetter)):
             raise TypeError(f"{self.service.name} does not emit {type(event).__name__}")
         envelope = replace(event.envelope, time=self._now)
         value = self._codec.encode(event)
         headers = to_json([*self._codec.headers(envelope), (STEP_HEADER, step)])
         key = self._codec.key_of(event)
         if len(value) + len(headers) + len(key) > self._max_bytes:
-            raise Unfit(f"its {event.topic} would be larger than {self._max_bytes} bytes", code="output_too_large")
+            raise Unfit(f"its {event.topic} would be larger than {self._max_bytes} bytes", code=TOO_LARGE)
         self.round.outputs.append(Output(*place, offset, ordinal, event.topic, key, value, headers, envelope.id))
 
-    def _bury_part(self, h: Heard, part: Held, ordinal: int) -> None:
-        self._say(self._letter(h, part), (h.record.topic, h.record.partition), h.record.offset, ordinal)
-        self.round.counts[h.record.topic, f"held:{part.rule}"] += 1
-
     def _die(self, h: Heard, fault: Unfit) -> None:
-        self._say(self._letter(h, fault), (h.record.topic, h.record.partition), h.record.offset, 0)
+        self._bury(h, fault, 0, DIED)
 
-    def _letter(self, h: Heard, fault: Unfit | Held) -> DeadLetter:
+    def _bury(self, h: Heard, fault: Unfit | Held, ordinal: int, step: str) -> None:
+        """A dead letter always finds its way: what is too large in it goes by claim check."""
+        place, offset, step = (h.record.topic, h.record.partition), h.record.offset, f"{step} {self._where(h.record)}"
+        try:
+            self._say(self._letter(h, fault), place, offset, ordinal, step)
+        except Unfit as unfit:
+            if unfit.code != TOO_LARGE:
+                raise
+            self._say(self._letter(h, fault, by_claim=True), place, offset, ordinal, step)
+
+    def _where(self, record: Record) -> str:
+        return where(self._topic_ids[record.topic], record)
+
+    def _letter(self, h: Heard, fault: Unfit | Held, *, by_claim: bool = False) -> DeadLetter:
         return dead_letter(
             h.record,
             self._topic_ids[h.record.topic],
@@ -294,6 +333,7 @@ class Batch:
             envelope=h.envelope,
             now=self._now,
             claims=self._claims,
+            by_claim=by_claim,
         )
 
     def _remember(self, h: Heard, *, died: bool) -> None:
@@ -301,7 +341,8 @@ class Batch:
         self._new_ids[h.id] = {"id": h.id, "digest": h.digest, "died": died, "at": at}
         self._seen[h.id] = Seen(h.digest, died)
         if died:
-            self._buried[h.id] = {"id": h.id, "key_hash": _key_hash(h.record), "overtaken": False, "retried": False}
+            self._buried.add(h.id)
+            self._dead[h.id] = Died(h.key_hash, h.record.offset, overtaken=False, retried=False)
 
     def _key(self, event: Event) -> str | None:
         return self.service.view.key_of(event) if self.service.view else None
@@ -316,12 +357,40 @@ class Batch:
         for key, (topic, partition) in sorted(self._touched.items()):  # sorted: two workers lock in one order
             view = self._views[key]
             version = self._rows[key].version if key in self._rows else 0
-            alarm = self._snoozed.get(key, view.alarm)
-            alarm_us = int(alarm.timestamp() * 1_000_000) if alarm else None
+            snoozed = self._snoozed.get(key)
+            alarm_us = _microseconds(snoozed) if snoozed else _alarm_us(view)
             body = view.model_dump_json(exclude_defaults=True).encode()
             rows.append(StateRow(key, version, body, alarm_us, topic, partition))
         work.save(rows)
 
 
-def _key_hash(record: Record) -> bytes:
-    return blake2b(record.topic.encode() + b"\0" + (record.key or b""), digest_size=16).digest()
+def distinct(said: Sequence[Event | Held]) -> Sequence[Event | Held]:
+    """The parts of a decision.
+
+    Raises:
+        Unfit: two of them would have the same id (DESIGN.md §1, rule 1).
+    """
+    ids = {part if isinstance(part, Held) else part.envelope.id for part in said}
+    if len(ids) != len(said):
+        raise Unfit("the decision yields one id twice", code="same_id_twice")
+    return said
+
+
+def where(topic_id: str, record: Record) -> str:
+    """Where an event stands: the same event may stand elsewhere too, when a person has it tried again."""
+    return f"{topic_id}/{record.partition}/{record.offset}"
+
+
+def _rung(view: View, alarm: Alarm, was_us: int | None) -> View:
+    rung = view.rung(alarm)
+    if _alarm_us(rung) == was_us:
+        raise ValueError("rung() must move or clear the alarm")
+    return rung
+
+
+def _alarm_us(view: View) -> int | None:
+    return _microseconds(view.alarm) if view.alarm else None
+
+
+def _microseconds(moment: datetime) -> int:
+    return int(moment.timestamp() * 1_000_000)

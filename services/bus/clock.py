@@ -18,8 +18,6 @@ class Clock:
 
     def __init__(self, file: Path | None = None) -> None:
         self._file = file
-        self._read_at = -1
-        self._told: datetime | None = None
 
     @classmethod
     def of(cls, settings: Settings) -> Clock:
@@ -29,13 +27,10 @@ class Clock:
         if self._file is None:
             return datetime.now(UTC)
         try:
-            changed = self._file.stat().st_mtime_ns
+            told = self._file.read_text()
         except FileNotFoundError:
             return datetime.now(UTC)
-        if changed != self._read_at or self._told is None:
-            self._told = datetime.fromisoformat(self._file.read_text().strip()).astimezone(UTC)
-            self._read_at = changed
-        return self._told
+        return datetime.fromisoformat(told.strip()).astimezone(UTC)
 
     def step(self, to: datetime) -> None:
         """Set a demo's clock; atomic for whoever reads it."""

@@ -5,7 +5,10 @@ The origin's bytes and headers are kept, by claim check if they are large. The e
 
 from __future__ import annotations
 
+from base64 import b64encode
 from datetime import UTC, datetime
+
+from pydantic_core import to_json
 
 from services.bus.broker import Record
 from services.bus.claims import Claims
@@ -15,6 +18,9 @@ from services.bus.events import DeadLetter
 
 LARGE = 256_000
 """A body of more bytes than this goes by claim check."""
+
+WHOLE_RECORD = "application/vnd.safebus.record+json"
+"""A record as JSON: key, value, and headers as [name, value]; names are text, the rest is base64 or null."""
 
 HELD = "held"
 
@@ -28,8 +34,16 @@ def dead_letter(
     envelope: Envelope | None,
     now: datetime,
     claims: Claims,
+    by_claim: bool = False,
 ) -> DeadLetter:
-    """The dead letter of one record, or of one held part of a decision about it."""
+    """The dead letter of one record, or of one held part of a decision about it.
+
+    `by_claim` puts the whole record, with its key, headers and ids, where the claim check says: for a record that has
+    something else than its body that is too large.
+
+    Raises:
+        Surroundings: the store of large documents is away.
+    """
     held = fault if isinstance(fault, Held) else None
     unfit = fault if isinstance(fault, Unfit) else None
     code = unfit.code if unfit else HELD
@@ -38,8 +52,11 @@ def dead_letter(
     letter_id = same_cause_same_id(
         service, topic_id, str(record.partition), str(record.offset), code, rule, recipient, subject
     )
-    body = record.value
+    body = None if by_claim else record.value
     claim = claims.put(body, "application/octet-stream") if body and len(body) > LARGE else None
+    if by_claim:
+        claim = claims.put(_whole(record), WHOLE_RECORD)
+        envelope = subject = recipient = None
     letter = DeadLetter(
         dead_letter_id=letter_id,
         service=service,
@@ -54,9 +71,9 @@ def dead_letter(
         event_id=envelope.id if envelope else None,
         event_source=envelope.source if envelope else None,
         body=None if claim else body,
-        headers=[{"name": name, "value": value} for name, value in record.headers],
+        headers=[] if by_claim else [{"name": name, "value": value} for name, value in record.headers],
         body_claim=claim,
-        key=record.key,
+        key=None if by_claim else record.key,
         subject=subject,
         recipient=recipient,
         happened_at=now,
@@ -72,3 +89,12 @@ def dead_letter(
         heard_by=service,
     )
     return letter.enveloped(said)
+
+
+def _whole(record: Record) -> bytes:
+    pairs = [(name, _base64(value)) for name, value in record.headers]
+    return to_json({"key": _base64(record.key), "value": _base64(record.value), "headers": pairs})
+
+
+def _base64(value: bytes | None) -> str | None:
+    return None if value is None else b64encode(value).decode()

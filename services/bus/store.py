@@ -21,6 +21,9 @@ from sqlalchemy import exc
 from services.bus.errors import SafebusError, Surroundings, UserMistake
 from services.bus.tables import dead, guard, metadata, outbox, seen, state
 
+STUCK_MS = 30_000
+"""A transaction in which nothing happens for so long is ended by PostgreSQL, milliseconds."""
+
 
 class Overtaken(SafebusError):
     """Another worker moved a guard or a state row first. Undo, read the guard again, go on from there."""
@@ -39,6 +42,16 @@ class Seen(NamedTuple):
 
     digest: bytes
     died: bool
+
+
+class Died(NamedTuple):
+    """What is known of an event that became a dead letter."""
+
+    key_hash: bytes
+    offset: int
+    overtaken: bool
+    """A later event of its key was decided."""
+    retried: bool
 
 
 class StateRow(NamedTuple):
@@ -116,7 +129,9 @@ class Store:
                 raise UserMistake(f"{self.service} already runs on {path}; with SQLite it runs once") from error
             self._lock = lock
             path.touch(mode=0o600)
-        engine = sa.create_engine(self._url, poolclass=sa.StaticPool, connect_args={"check_same_thread": False})
+        engine = sa.create_engine(
+            self._url, poolclass=sa.StaticPool, hide_parameters=True, connect_args={"check_same_thread": False}
+        )
 
         @sa.event.listens_for(engine, "connect")
         def durable(dbapi: Any, _record: object) -> None:
@@ -133,9 +148,16 @@ class Store:
     def _open_postgres(self) -> sa.Engine:
         schema = self.service.replace("-", "_")
         options = f"-c search_path={schema} -c idle_in_transaction_session_timeout={self._patience_ms}"
-        engine = sa.create_engine(self._url, pool_size=1, max_overflow=1, pool_pre_ping=True, connect_args={
-            "options": options, "connect_timeout": 5,
-        })  # fmt: skip
+        # A worker that is paused within a transaction holds the guards of partitions that others have by then.
+        options = f"-c search_path={schema} -c idle_in_transaction_session_timeout={STUCK_MS}"
+        engine = sa.create_engine(
+            self._url,
+            pool_size=1,
+            max_overflow=1,
+            pool_pre_ping=True,
+            hide_parameters=True,
+            connect_args={"options": options, "connect_timeout": 5},
+        )
         try:
             with engine.begin() as connection:
                 connection.execute(sa.schema.CreateSchema(schema, if_not_exists=True))
@@ -158,13 +180,12 @@ class Store:
         try:
             with self._engine.begin() as connection:
                 yield Work(connection)
-        except exc.IntegrityError as error:
-            raise Overtaken from error
-        except exc.DBAPIError as error:
+        except exc.IntegrityError:
+            raise Overtaken("a row") from None  # PostgreSQL's text quotes the key
+        except exc.SQLAlchemyError as error:
             if _conflict(error):
-                raise Overtaken from error
-            # An OperationalError's text holds statement parameters, so it is never passed on.
-            raise Surroundings(f"the database of {self.service} is away or refused a statement") from None
+                raise Overtaken("a row") from None
+            raise Surroundings(f"the database of {self.service} is away or refused a statement {_why(error)}") from None
 
     def close(self) -> None:
         """Let go of the database and its lock."""
@@ -178,15 +199,20 @@ class Store:
 
     def reset(self) -> None:
         """Forget everything: the first step of a recovery. SQLite's file stays, emptied."""
-        assert self._engine is not None, "open() first"
-        with self._engine.begin() as connection:
+        with self.transaction() as work:
             for table in reversed(metadata.sorted_tables):
-                connection.execute(table.delete())
+                work.connection.execute(table.delete())
 
 
-def _conflict(error: exc.DBAPIError) -> bool:
+def _conflict(error: exc.SQLAlchemyError) -> bool:
     """A deadlock or a serialisation failure of PostgreSQL: undone, and worth another try at once."""
-    return getattr(error.orig, "sqlstate", None) in {"40001", "40P01"}
+    return getattr(getattr(error, "orig", None), "sqlstate", None) in {"40001", "40P01"}
+
+
+def _why(error: exc.SQLAlchemyError) -> str:
+    """The kind of error alone: its text may quote what was to be written."""
+    cause = getattr(error, "orig", None) or error
+    return f"({type(cause).__name__} {getattr(cause, 'sqlstate', None) or ''})".replace(" )", ")")
 
 
 _ADVANCE = (
@@ -209,6 +235,9 @@ _SAVE = (
         topic=sa.bindparam("t"),
         partition=sa.bindparam("p"),
     )
+)
+_OVERTAKE = (
+    dead.update().where(dead.c.key_hash == sa.bindparam("k"), dead.c.offset < sa.bindparam("o")).values(overtaken=True)
 )
 _SEEN = sa.select(seen.c.id, seen.c.digest, seen.c.died).where(seen.c.id.in_(sa.bindparam("ids", expanding=True)))
 _STATE = sa.select(state).where(state.c.key.in_(sa.bindparam("keys", expanding=True)))
@@ -292,36 +321,32 @@ class Work:
         gone = self._run(seen.delete().where(seen.c.at < seconds, seen.c.id.not_in(still_open)))
         return gone.rowcount
 
-    def dead_by_key(self, key_hashes: Sequence[bytes]) -> list[tuple[bytes, bytes]]:
-        """(id, key hash) of open dead letters among these keys."""
-        rows = self._run(sa.select(dead.c.id, dead.c.key_hash).where(dead.c.key_hash.in_(list(key_hashes))))
-        return [(r.id, r.key_hash) for r in rows]
-
     def any_dead(self) -> bool:
         return self._run(sa.select(dead.c.id).limit(1)).first() is not None
 
-    def dead(self, ids: Sequence[bytes]) -> dict[bytes, tuple[bool, bool]]:
-        """(overtaken, retried) of each dead id among these."""
-        rows = self._run(sa.select(dead).where(dead.c.id.in_(list(ids))))
-        return {r.id: (r.overtaken, r.retried) for r in rows}
+    def dead(self, ids: Sequence[bytes]) -> dict[bytes, Died]:
+        """What is known of each dead id among these."""
+        rows = self._run(sa.select(dead).where(dead.c.id.in_(list(ids)))) if ids else ()
+        return {r[0]: Died(*r[1:]) for r in rows}
 
-    def bury(self, rows: Sequence[dict[str, Any]]) -> None:
-        """Note that an id died: id, key_hash, overtaken False, retried False."""
-        if rows:
-            self._run(dead.insert(), rows)
+    def bury(self, died: Mapping[bytes, Died]) -> None:
+        """Note by their ids which events died."""
+        if died:
+            self._run(dead.insert(), [{"id": dead_id, **row._asdict()} for dead_id, row in died.items()])
 
-    def overtake(self, ids: Sequence[bytes]) -> None:
-        """Later events of their key were decided: a retry goes to a person."""
-        if ids:
-            self._run(dead.update().where(dead.c.id.in_(list(ids))).values(overtaken=True))
+    def overtake(self, later: Mapping[bytes, int]) -> None:
+        """An event of that key (hashed) at that offset was decided: a retry of what died before it is a person's."""
+        if later:
+            self._run(_OVERTAKE, [{"k": key_hash, "o": offset} for key_hash, offset in later.items()])
 
-    def retried(self, done: Sequence[bytes], again_dead: Sequence[bytes]) -> None:
-        """A dead id was tried once more, and is now done or dead for good."""
-        if done:
-            self._run(dead.delete().where(dead.c.id.in_(list(done))))
-            self._run(seen.update().where(seen.c.id.in_(list(done))).values(died=False))
-        if again_dead:
-            self._run(dead.update().where(dead.c.id.in_(list(again_dead))).values(retried=True))
+    def retried(self, became: Mapping[bytes, bytes | None]) -> None:
+        """Dead ids were tried once more: done, with the digest of what they said, or None: dead for good."""
+        for dead_id, digest in became.items():
+            if digest is None:
+                self._run(dead.update().where(dead.c.id == dead_id).values(retried=True))
+            else:
+                self._run(dead.delete().where(dead.c.id == dead_id))
+                self._run(seen.update().where(seen.c.id == dead_id).values(died=False, digest=digest))
 
     # State
 

@@ -32,6 +32,7 @@ dead = sa.Table(
     metadata,
     sa.Column("id", ID, primary_key=True),
     sa.Column("key_hash", ID, nullable=False, index=True),  # of topic and key
+    sa.Column("offset", sa.BigInteger, nullable=False),  # where it died first
     sa.Column("overtaken", sa.Boolean, nullable=False),  # a later event of the key was decided
     sa.Column("retried", sa.Boolean, nullable=False),
     sqlite_with_rowid=False,
