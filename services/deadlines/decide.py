@@ -68,7 +68,7 @@ def escalate(alarm: Alarm, deadline: Deadline, directory: Directory) -> Iterator
         kind=deadline.kind,
         due_by=due_by,
         owed_role=deadline.owed_role,
-        owed_by=None if deadline.location_confidential else deadline.owed_by,
+        owed_by=deadline.owed_by,
     )
 
 

@@ -103,7 +103,10 @@ class Deadline(View):
         return self._with(missed=True) if self.due_by else self._with(unclaimed=True)
 
     def _set(self, expected: DeadlineSet) -> Self:
-        """The first setting stands: a contact that joins an enquiry moves nobody's deadline (H14)."""
+        """The first setting stands: a contact that joins an enquiry moves nobody's deadline (H14).
+
+        Who owes it is not even remembered where that would show a place (H2).
+        """
         if self.due_by:
             return self
         return self._with(

@@ -112,8 +112,9 @@ def test_an_answer_before_its_request_waits_for_it() -> None:
 
 def test_the_same_request_again_sets_no_second_deadline() -> None:
     """A request that is said twice keeps its first clock."""
-    parts, _ = play(requested(), requested(at=FRIDAY_EVENING + timedelta(hours=2)))
+    parts, _ = play(requested(), requested(at=FRIDAY_EVENING + timedelta(hours=2)), returned(*BOTH))
     assert len(of(DeadlineSet, parts)) == 1
+    assert [m.due_by for m in of(DeadlineMet, parts)] == [FRIDAY_EVENING + timedelta(hours=4)]
 
 
 def test_an_agency_that_is_not_known_needs_a_person() -> None:

@@ -203,6 +203,23 @@ def test_a_late_contact_tells_its_referrer() -> None:
     assert (FORCE, "for a professional referrer") in told(parts)
 
 
+def test_the_record_of_an_unknown_contact_is_owed_once() -> None:
+    """However many decisions wait for it, and however many contacts come."""
+    second = decision("decision-2", at=MONDAY + timedelta(hours=1))
+    late = [contact(name, of=who, at=MONDAY + timedelta(hours=2)) for name, who in (("a", CHARITY), ("b", FORCE))]
+    parts, _ = play(decision(), second, *late)
+    record = clock(f"{ENQUIRY} {CHILD}")
+    assert clocks(DeadlineSet, parts).count(record) == 1
+    assert clocks(DeadlineMet, parts).count(record) == 1
+
+
+def test_a_late_contact_hears_the_decision_that_stands() -> None:
+    """The latest by when it was decided, whichever was heard last."""
+    newer = decision("decision-2", at=MONDAY + timedelta(hours=1), outcome=Outcome.ADVICE)
+    parts, _ = play(newer, decision(), contact(at=MONDAY + timedelta(hours=2)))
+    assert [s.outcome for s in of(OutcomeShared, parts) if s.disclosure.recipient == CHARITY] == [Outcome.ADVICE]
+
+
 def test_a_late_contact_is_not_told_what_was_not_written_for_it() -> None:
     """Where no reason was written for the referrer's class, a person decides and the clock runs on."""
     without = decision(shareable_reasons=reasons(RecipientClass.EDUCATION, RecipientClass.HEALTH,
@@ -228,6 +245,12 @@ def test_a_second_contact_of_one_referrer_after_the_decision_tells_it_nothing_ne
     parts, _ = play(contact(), decision(), contact("contact-2", at=MONDAY))
     assert told(parts).count((CHARITY, "for a professional referrer")) == 1
     assert clocks(DeadlineMet, parts) == [clock("contact-1"), clock("contact-2")]
+
+
+def test_a_private_person_is_not_taken_for_a_colleague() -> None:
+    """What a professional of the same organisation heard does not answer somebody who is none."""
+    parts, _ = play(contact(), decision(), contact("contact-2", professional=False, at=MONDAY))
+    assert told(parts)[-2:] == [(CHARITY, "for a professional referrer"), (CHARITY, "for the family")]
 
 
 # --- the rules that prevent harm --------------------------------------------------------------------------------------
@@ -280,10 +303,11 @@ def test_h5_a_referrer_who_is_not_a_professional_gets_the_approved_reason_and_no
     assert "Maya" not in written([shared])
 
 
+@pytest.mark.parametrize("closes", [True, False])
 @pytest.mark.parametrize("approved_by", [None, " "])
-def test_h5_without_approval_a_referrer_who_is_not_a_professional_is_held(approved_by: str | None) -> None:
-    """H5: unapproved or unwritten, a person decides; the others are told, and this contact's clock runs on."""
-    unapproved = decision(shareable_reasons=reasons(approved_by=approved_by))
+def test_h5_without_approval_a_referrer_who_is_not_a_professional_is_held(approved_by: str, closes: bool) -> None:
+    """H5: whether the enquiry closes or goes on, a person decides; the others are told, and the clock runs on."""
+    unapproved = decision(shareable_reasons=reasons(approved_by=approved_by), closes=closes)
     parts, _ = play(contact(professional=False), unapproved)
     assert told(parts) == IN_CARE
     assert held(parts) == [Held("H5", CHILD, CHARITY)]
@@ -319,6 +343,13 @@ def test_h2_what_is_set_and_held_does_not_show_who_was_told(who: str) -> None:
     assert all(cue.location_confidential for cue in of(HealthToBeTold, parts))
 
 
+def test_h2_a_late_contact_may_be_the_first_to_know() -> None:
+    """H2: what its contact says of the place counts for a decision that did not know it."""
+    before, _ = play(decision())
+    parts, _ = play(decision(), contact(location_confidential=True, at=MONDAY))
+    assert {d.owed_by for d in of(DeadlineSet, parts[len(before) :])} == {None}
+
+
 @pytest.mark.parametrize("link", [YesNoUnknown.YES, YesNoUnknown.UNKNOWN])
 def test_h3_a_conflicted_recipient_is_bypassed(link: YesNoUnknown) -> None:
     """H3: where an adult of concern is or may be connected, a person releases it; the others are told."""
@@ -350,6 +381,8 @@ def test_h14_each_contact_keeps_its_own_clock() -> None:
     assert clocks(DeadlineSet, parts) == [clock("contact-1"), clock("contact-2")]
     assert clocks(DeadlineMet, parts) == [clock("contact-1")]
     assert FORCE not in dict(told(parts))
+    parts, _ = play(contact(), later, decision())
+    assert (clocks(DeadlineMet, parts), FORCE in dict(told(parts))) == ([clock("contact-1")], False)
     parts, _ = play(contact(), decision(), later, decision("decision-2", at=MONDAY + timedelta(hours=3)))
     assert clock("contact-2") in clocks(DeadlineMet, parts)
 
