@@ -12,12 +12,15 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka import errors as kafka_errors
 from aiokafka.partitioner import murmur2
-from confluent_kafka import KafkaException, TopicCollection
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 
 from services.bus.broker import Partition, Record, Sending
 from services.bus.errors import MustStop, NotPermitted, SafebusError, Surroundings, Unacknowledged
 from services.bus.settings import Settings
+
+ANSWER_WITHIN = 5.0
+"""Seconds after which a broker that does not answer a question about itself is away."""
 
 OVERHEAD = 65_536
 """Room in a batch for a record's key, headers and framing, bytes."""
@@ -58,6 +61,11 @@ def _why(error: Exception) -> str:
     return f"{type(error).__name__}: topics.yaml does not allow it, or `safebus topics apply` has not been run"
 
 
+def _wrong_password(error: KafkaError) -> bool:
+    """The broker says so. That it vanished meanwhile has the same code, and a `Local:` cause."""
+    return error.code() == KafkaError._AUTHENTICATION and "Local:" not in error.str()
+
+
 class KafkaBroker:
     """One principal's connections to a cluster."""
 
@@ -66,6 +74,7 @@ class KafkaBroker:
         self.principal = principal
         self._password = password
         self._admin: AdminClient | None = None
+        self._wrong: list[KafkaError] = []
 
     def _aiokafka(self) -> dict[str, Any]:
         at = self._settings
@@ -141,17 +150,19 @@ class KafkaBroker:
 
     def _ask(self) -> AdminClient:
         if self._admin is None:
-            self._admin = AdminClient(self.confluent())
+            wrong = self._wrong  # a callback that held this object would keep the client for ever
+            note = {"error_cb": lambda error: wrong.append(error) if _wrong_password(error) else None}
+            self._admin = AdminClient(self.confluent() | note)
         return self._admin
 
     async def cluster_id(self) -> str:
         """The id the cluster was formatted with."""
-        described = await self._answer(self._ask().describe_cluster(request_timeout=10))
+        described = await self._answer(self._ask().describe_cluster(request_timeout=ANSWER_WITHIN))
         return str(described.cluster_id)
 
     async def topic_ids(self, topics: Iterable[str]) -> dict[str, str]:
         """Kafka's own id of each topic's present incarnation; absent ones are left out."""
-        futures = self._ask().describe_topics(TopicCollection(list(topics)), request_timeout=10)
+        futures = self._ask().describe_topics(TopicCollection(list(topics)), request_timeout=ANSWER_WITHIN)
         found = {}
         for name, future in futures.items():
             described = await self._answer(future, missing_is_none=True)
@@ -160,10 +171,15 @@ class KafkaBroker:
         return found
 
     async def _answer(self, future: Any, *, missing_is_none: bool = False) -> Any:
+        answer = asyncio.wrap_future(future)
+        answer.add_done_callback(lambda done: done.cancelled() or done.exception())  # or asyncio complains of the last
+        while not answer.done():  # librdkafka tries a wrong password for ever; it only times out
+            await asyncio.wait([answer], timeout=0.1)
+            self._ask().poll(0)
+            if self._wrong:
+                raise NotPermitted(f"the broker refused {self.principal}: wrong user or password")
         try:
-            return await asyncio.wait_for(asyncio.wrap_future(future), 15)
-        except TimeoutError as error:
-            raise Surroundings("the broker does not answer") from error
+            return answer.result()
         except KafkaException as error:
             name = error.args[0].name()
             if missing_is_none and name == "UNKNOWN_TOPIC_OR_PART":
