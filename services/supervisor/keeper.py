@@ -161,6 +161,7 @@ class Keeper:
             reason,
             pid=None,
             since=None,
+            address=self._status.address if self._ready_when_started else None,
             again_at=now + timedelta(seconds=pause),
             restarts=self._status.restarts + 1,
             last_exit=code,

@@ -33,6 +33,8 @@ async def state_of(host: str, port: int) -> tuple[State, str]:
             alive, why = await _get(host, port, "/livez")
     except (OSError, TimeoutError, ValueError, IndexError):
         return "waiting", f"it does not answer on port {port}"
+    if alive == HTTPStatus.OK and words == "starting":
+        return "starting", ""
     return "waiting", words if alive == HTTPStatus.OK else why
 
 

@@ -62,7 +62,17 @@ class Status(BaseModel):
     @property
     def ready(self) -> bool:
         """Everything is up and ready."""
-        return self.state == "up" and all(process.state == "ready" for process in self.processes)
+        return self.state == "up" and not self.late
+
+    @property
+    def late(self) -> tuple[ProcessStatus, ...]:
+        """Processes that are not ready."""
+        return tuple(process for process in self.processes if process.state != "ready")
+
+    @property
+    def stuck(self) -> bool:
+        """A process waits for a person, so waiting longer changes nothing."""
+        return any(process.state == "stopped" for process in self.processes)
 
 
 def run_dir(at: Settings) -> Path:

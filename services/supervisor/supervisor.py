@@ -61,7 +61,7 @@ class Supervisor:
             services: what runs, by name: the command of each; default every service of the catalogue.
             extra_env: environment variables for the services, besides the settings.
             external: Kafka and the registry are run by somebody else, even where their addresses are of this machine.
-            say: told in a sentence what is being waited for while it starts or stops.
+            say: told in a sentence what is being waited for, and an empty one when nothing is.
             news: told in a sentence that a process ended and is started again.
 
         Raises:
@@ -115,10 +115,11 @@ class Supervisor:
                 says which and why.
         """
         until = time.monotonic() + patience
-        while late := [process for process in self.status().processes if process.state != "ready"]:
-            if time.monotonic() > until or any(process.state == "stopped" for process in late):
-                raise Surroundings(f"not ready: {_listed(late)}")
-            self._say(f"waiting for {_listed(late)}")
+        while (told := self.status()).late:
+            if told.stuck or time.monotonic() > until:
+                self._say("")
+                raise Surroundings(f"not ready: {_listed(told.late)}")
+            self._say(f"waiting for {_listed(told.late)}")
             await asyncio.sleep(SOON)
         self._say("")
 
@@ -239,8 +240,11 @@ class Supervisor:
         """Ask each service how it is, and write down what changed."""
         while True:
             await asyncio.gather(*map(self._ask, self._services))
+            ready = self.status().ready
+            if ready:
+                self._say("")
             self._publish()
-            await asyncio.sleep(LATER if self.status().ready else SOON)
+            await asyncio.sleep(LATER if ready else SOON)
 
     async def _ask(self, keeper: Keeper) -> None:
         pid = keeper.part.pid
@@ -253,9 +257,9 @@ class Supervisor:
             keeper.found(state, why, f"http://{host}:{port}")
 
     def _say(self, sentence: str) -> None:
-        if sentence and sentence != self._doing:
+        if sentence != self._doing:
+            self._doing = sentence
             self._tell(sentence)
-        self._doing = sentence
         self._publish()
 
     def _publish(self) -> None:

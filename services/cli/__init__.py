@@ -1,0 +1,50 @@
+"""The `safebus` command. What each subcommand needs is imported when it is called, so that help comes at once."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from services.bus.errors import SafebusError
+
+EXIT_INTERRUPTED = 130
+
+
+def main() -> None:
+    """Run the command and end the process with its exit code; an error is one sentence on standard error."""
+    from services.cli.app import app, asked
+
+    logging.lastResort = (
+        logging.NullHandler()
+    )  # what goes wrong is told in our own sentence, not in a library's besides
+    try:
+        app(prog_name="safebus")
+    except KeyboardInterrupt:
+        sys.exit(EXIT_INTERRUPTED)
+    except Exception as error:
+        if asked.debug:
+            raise
+        sentence, code = told(error)
+        print(sentence, file=sys.stderr)  # noqa: T201
+        sys.exit(code)
+
+
+def told(error: BaseException) -> tuple[str, int]:
+    """What a person is told of an error, and the exit code."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    if isinstance(error, SafebusError):
+        return str(error), error.exit_code
+    if type(error).__name__ == "ValidationError" and getattr(error, "title", "") == "Settings":
+        return _wrong_settings(error), 2
+    # Never its text: that may hold what an event said.
+    return (
+        f"safebus met a fault of its own ({type(error).__name__}); the same with `safebus --debug` shows where",
+        SafebusError.exit_code,
+    )
+
+
+def _wrong_settings(error: BaseException) -> str:
+    faults = error.errors(include_input=False, include_url=False)  # type: ignore[attr-defined]
+    said = ((str(fault["loc"][0]).upper(), fault["msg"]) for fault in faults)
+    return "\n".join(f"SAFEBUS_{name}: {words[0].lower()}{words[1:]}" for name, words in said)

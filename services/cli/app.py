@@ -1,0 +1,210 @@
+"""Every subcommand with its options and its help. What they do stands in the modules beside this one."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Annotated
+
+import typer
+from typer.main import get_group
+
+EXIT_CODES = """\
+Exit codes:
+
+ 0  done
+
+ 1  a fault, or not everything is ready
+
+ 2  your mistake; the sentence says what to do
+
+ 3  the cluster differs from the catalogue
+
+70  going on could lose or repeat an event; the sentence says what a person has to do
+
+75  something is away; try again"""
+RUN, SET_UP, EVENTS, SERVICES = "Run the bus", "Set it up", "Send an event", "One service"
+
+asked = SimpleNamespace(debug=False)
+"""What was asked of all commands alike."""
+
+app = typer.Typer(
+    name="safebus",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=EXIT_CODES,
+)
+
+AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of words.")]
+Service = Annotated[str, typer.Argument(help="Its name, as in topics.yaml.", show_default=False)]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"safebus {version('safebus')}")
+        raise typer.Exit
+
+
+@app.callback()
+def safebus(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which version this is.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show where an error came from.")] = False,
+) -> None:
+    """Carry safeguarding events between agencies, each to whom it concerns, once.
+
+    Settings are environment variables SAFEBUS_...; `safebus config` lists them.
+    """
+    asked.debug = debug
+
+
+@app.command(rich_help_panel=RUN)
+def up(
+    detach: Annotated[bool, typer.Option("--detach", "-d", help="Return once all is ready; go on behind.")] = False,
+    external: Annotated[
+        bool, typer.Option("--external", help="Kafka and the registry are run by somebody else.")
+    ] = False,
+) -> None:
+    """Start everything and keep it running: Kafka, the schema registry, every service.
+
+    Where SAFEBUS_BOOTSTRAP_SERVERS or SAFEBUS_REGISTRY_URL is another machine's, that server is used as it is, and its
+    topics are left to `safebus topics apply`. Ctrl-C, or `safebus down`, stops everything.
+    """
+    from services.cli import up as room
+
+    raise typer.Exit(room.detached(external) if detach else room.foreground(external))
+
+
+@app.command(rich_help_panel=RUN)
+def down() -> None:
+    """Stop what `safebus up` started."""
+    from services.cli import down as room
+
+    raise typer.Exit(room.down())
+
+
+@app.command(rich_help_panel=RUN)
+def status(
+    as_json: AsJson = False,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Go on showing it, until Ctrl-C.")] = False,
+) -> None:
+    """Show how each process is, how often it was started again, and why.
+
+    Exit code 0 if everything is ready, 1 if not.
+    """
+    from services.cli import status as room
+
+    raise typer.Exit(room.watch(as_json) if watch else room.once(as_json))
+
+
+@app.command(rich_help_panel=RUN)
+def demo(
+    once: Annotated[
+        bool, typer.Option("--once", help="End when it is played; without a terminal it does so anyway.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line for what reaches somebody.")] = False,
+) -> None:
+    """Play a Friday evening's incident through to Monday, and show who learns what, when and why.
+
+    Starts everything, or uses the demo that is up already. Exit code 0 only if everyone who had to learn did.
+    """
+    from services.cli.demo import demo as room
+
+    raise typer.Exit(room(once=once, as_json=as_json))
+
+
+PASSED_ON = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
+"""For commands whose own options are read elsewhere."""
+
+
+@app.command(rich_help_panel=SET_UP, context_settings=PASSED_ON)
+def topics(context: typer.Context) -> None:
+    """The catalogue of topics: validate, plan, apply."""
+    _as_the_running_one()
+    from services.cli.topics import app as room
+
+    _pass_on(room, context)
+
+
+@app.command(rich_help_panel=SET_UP, context_settings=PASSED_ON)
+def directory(context: typer.Context) -> None:
+    """Who is who: import schools, practices, teams and children."""
+    from services.registers.cli import directory as room
+
+    _pass_on(room, context)
+
+
+@app.command(rich_help_panel=SET_UP)
+def config(as_json: AsJson = False) -> None:
+    """Show every setting: its value, where that comes from, what it means. Secrets stay hidden."""
+    from services.cli import config as room
+
+    room.show(as_json)
+
+
+@app.command(rich_help_panel=EVENTS)
+def publish(
+    kind: Annotated[
+        str, typer.Argument(metavar="TYPE", help="police.incidents.v1, or IncidentReported.", show_default=False)
+    ],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE.json", help="The event's body; - reads standard input.", show_default=False)
+    ],
+    principal: Annotated[str, typer.Option("--as", help="Who says it, as in topics.yaml.", show_default=False)],
+    event_id: Annotated[
+        str | None,
+        typer.Option("--id", help="Its id; the same id again has no second effect.", show_default="a new one"),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say one event: check it against its schema, send it, wait until Kafka has it.
+
+    Every field that is wrong is named, by its JSON pointer, and nothing is sent. Times are ISO 8601 with an offset.
+    """
+    from services.cli import publish as room
+
+    room.publish(kind, file, principal, event_id, as_json)
+
+
+@app.command(rich_help_panel=SERVICES)
+def run(service: Service) -> None:
+    """Run one service in the foreground, until Ctrl-C or SIGTERM."""
+    if sys.stderr.isatty():
+        os.environ.setdefault("SAFEBUS_LOG_FORMAT", "console")
+    from services.cli import service as room
+
+    room.run(service)
+
+
+@app.command(rich_help_panel=SERVICES)
+def recover(service: Service, as_json: AsJson = False) -> None:
+    """Rebuild a service's lost or restored database from the log. Nobody is told anything twice.
+
+    The service must have stopped; one that needs this has stopped by itself, and `safebus status` says so.
+    """
+    from services.cli import recover as room
+
+    room.recover(service, as_json)
+
+
+def _pass_on(room: typer.Typer, context: typer.Context) -> None:
+    get_group(room)(context.args, prog_name=context.command_path)
+
+
+def _as_the_running_one() -> None:
+    """An embedded Kafka is one broker: what `safebus up` applied to it must not look like a difference."""
+    from services.bus.settings import settings
+    from services.supervisor.status import running
+
+    told = running(settings())
+    if told is not None and told.embedded and told.bootstrap_servers == settings().bootstrap_servers:
+        os.environ.setdefault("SAFEBUS_REPLICATION_FACTOR", "1")
+        settings.cache_clear()

@@ -1,0 +1,35 @@
+"""`safebus run SERVICE`: one service, in this process."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from services.bus.errors import UserMistake
+from services.bus.service import Service
+from services.bus.settings import settings
+from services.supervisor.rooms import commands, room_of
+
+
+def run(name: str) -> None:
+    """Run it until a signal. Ends the process.
+
+    Raises:
+        UserMistake: there is no such service.
+    """
+    from services.bus.run import run as run_room
+
+    run_room(service_of(name))
+
+
+def service_of(name: str) -> Service:
+    """The wiring of the service of that name; the module's name will do.
+
+    Raises:
+        UserMistake: there is none.
+    """
+    known = commands(settings())
+    name = name.replace("_", "-")
+    if name not in known:
+        raise UserMistake(f"there is no service {name}; there are {', '.join(known)}")
+    found: Service = import_module(f"{room_of(name)}.wiring").SERVICE
+    return found
