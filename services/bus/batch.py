@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Any
@@ -147,6 +147,9 @@ class Batch:
         self._dead = work.dead([h.id for h in heard if h.retry and h.id in self._seen])
         self._load(work, [key for h in heard if h.event and (key := self._key(h.event))])
         self._record_directory(heard)
+        if self.service.directory_topics:
+            keys = {h.record.key.decode("utf-8", "replace") for h in heard if h.event and h.record.key}
+            self._directory.prefetch([key for key in keys if "\0" not in key])  # no id has one; PostgreSQL refuses it
         watching = work.any_dead()
         for h in heard:
             outcome = self._one(h)
@@ -300,9 +303,9 @@ class Batch:
     def _say(self, event: Event | Held, place: Partition, offset: int, ordinal: int, step: str) -> None:
         if isinstance(event, Held) or not isinstance(event, (*self.service.emits, DeadLetter)):
             raise TypeError(f"{self.service.name} does not emit {type(event).__name__}")
-        envelope = replace(event.envelope, time=self._now)
+        envelope = event.envelope
         value = self._codec.encode(event)
-        headers = to_json([*self._codec.headers(envelope), (STEP_HEADER, step)])
+        headers = to_json([*self._codec.headers(envelope, self._now), (STEP_HEADER, step)])
         key = self._codec.key_of(event)
         if len(value) + len(headers) + len(key) > self._max_bytes:
             raise Unfit(f"its {event.topic} would be larger than {self._max_bytes} bytes", code=TOO_LARGE)

@@ -141,7 +141,11 @@ def working_days_after(at: datetime, days: int, *, closes: time = time(17, 0)) -
     """
     if days < 1:
         raise ValueError("a deadline in working days needs at least one day")
-    day = _local_date(at)
+    return _end_of_working_day(_local_date(at), days, closes)
+
+
+@lru_cache(maxsize=4096)
+def _end_of_working_day(day: date, days: int, closes: time) -> datetime:
     while days:
         day += timedelta(days=1)
         days -= day.isoweekday() < 6 and day not in bank_holidays(day.year)
@@ -192,17 +196,25 @@ def opening_minutes(opens: str, closes: str) -> tuple[int, int] | None:
     return (start, end) if start is not None and end is not None and start < end else None
 
 
-def _openings(day: date, organisation: Organisation) -> list[tuple[datetime, datetime]]:
+def _openings(day: date, organisation: Organisation) -> Sequence[tuple[datetime, datetime]]:
     """When the organisation opens and closes on that local date, UTC, in order; empty when it stays closed."""
     if any(span.first <= day <= span.last for span in organisation.closed_days) or _between_terms(day, organisation):
-        return []
-    week = [(hours.weekday, opening_minutes(hours.opens, hours.closes)) for hours in organisation.weekly_hours]
+        return ()
+    return _openings_of_week(
+        day, tuple((hours.weekday, hours.opens, hours.closes) for hours in organisation.weekly_hours)
+    )
+
+
+@lru_cache(maxsize=16_384)
+def _openings_of_week(day: date, hours: tuple[tuple[int, str, str], ...]) -> Sequence[tuple[datetime, datetime]]:
+    """Most schools of an area keep the same few hours, so this is asked again and again."""
+    week = [(weekday, opening_minutes(opens, closes)) for weekday, opens, closes in hours]
     if not any(opening for _, opening in week):
-        week = [(hours.weekday, opening_minutes(hours.opens, hours.closes)) for hours in SCHOOL_HOURS]
+        week = [(own.weekday, opening_minutes(own.opens, own.closes)) for own in SCHOOL_HOURS]
     today = sorted(opening for weekday, opening in week if opening and weekday == day.isoweekday())
     if day in bank_holidays(day.year):
         today = [opening for opening in today if opening == ALL_DAY]
-    return [(_moment(day, opens), _moment(day, closes)) for opens, closes in today]
+    return tuple((_moment(day, opens), _moment(day, closes)) for opens, closes in today)
 
 
 def _openings_from(day: date, organisation: Organisation) -> Iterator[tuple[datetime, datetime]]:
@@ -217,7 +229,7 @@ def _between_terms(day: date, organisation: Organisation) -> bool:
     return not any(term.first <= day <= term.last for term in terms)
 
 
-def _leaving(openings: list[tuple[datetime, datetime]]) -> datetime:
+def _leaving(openings: Sequence[tuple[datetime, datetime]]) -> datetime:
     return max(closes for _, closes in openings)
 
 

@@ -92,14 +92,14 @@ class Codec:
             return event.key or b""
         return str(getattr(event, self._keys[event.topic])).encode()
 
-    def headers(self, envelope: Envelope) -> list[tuple[str, str]]:
-        """The envelope as header names and values."""
+    def headers(self, envelope: Envelope, time: datetime | None = None) -> list[tuple[str, str]]:
+        """The envelope as header names and values; `time` instead of its own, if given."""
         pairs = [
             ("ce_specversion", "1.0"),
             ("ce_id", envelope.id),
             ("ce_source", envelope.source),
             ("ce_type", envelope.type),
-            ("ce_time", envelope.time.isoformat()),
+            ("ce_time", (time or envelope.time).isoformat()),
             ("ce_dataschema", self._ids[envelope.type][1].decode()),
             ("ce_correlationid", envelope.correlation_id),
             ("content-type", "application/avro"),

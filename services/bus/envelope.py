@@ -6,14 +6,14 @@ output's id follows from its cause: the same cause gives the same id however oft
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 from uuid import UUID, uuid5
 
 from pydantic import BaseModel, ConfigDict
+from pydantic_core import to_json
 
 NAMESPACE = UUID("5afeb05e-0000-5000-8000-000000000001")
 
@@ -56,6 +56,8 @@ class Event(Model):
 
     # A slot, since pydantic's private attributes cost ten times as much to read, and this one is read on every path.
     __slots__ = ("_envelope",)
+    if TYPE_CHECKING:
+        _envelope: Envelope
 
     topic: ClassVar[str] = ""
 
@@ -151,7 +153,7 @@ class Held:
 
 def same_cause_same_id(*parts: str | None) -> UUID:
     """uuid5 over the canonical JSON of cause source, cause id, decider, type, recipient and subject."""
-    return uuid5(NAMESPACE, json.dumps(parts, ensure_ascii=False, separators=(",", ":")))
+    return uuid5(NAMESPACE, to_json(parts).decode())
 
 
 def heard(event: Event, by: str) -> Event:

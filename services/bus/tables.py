@@ -5,7 +5,21 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 metadata = sa.MetaData()
-ID = sa.LargeBinary(16)
+
+
+class Bytes(sa.LargeBinary):
+    """Bytes as both drivers take and give them. SQLAlchemy's own type wraps each value once more: measured, 10 µs."""
+
+    cache_ok = True
+
+    def bind_processor(self, dialect: sa.Dialect) -> None:
+        return None
+
+    def result_processor(self, dialect: sa.Dialect, coltype: object) -> None:
+        return None
+
+
+ID = Bytes(16)
 
 guard = sa.Table(
     "guard",
@@ -43,7 +57,7 @@ state = sa.Table(
     metadata,
     sa.Column("key", sa.Text, primary_key=True),
     sa.Column("version", sa.BigInteger, nullable=False),
-    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("body", Bytes, nullable=False),
     sa.Column("alarm_us", sa.BigInteger, index=True),  # microseconds since 1970; null when nothing is awaited
     sa.Column("topic", sa.Text, nullable=False),  # whose owner fires the alarm
     sa.Column("partition", sa.Integer, nullable=False),
@@ -58,9 +72,9 @@ outbox = sa.Table(
     sa.Column("offset", sa.BigInteger, primary_key=True),
     sa.Column("ordinal", sa.BigInteger, primary_key=True),
     sa.Column("to_topic", sa.Text, nullable=False),
-    sa.Column("key", sa.LargeBinary, nullable=False),
-    sa.Column("value", sa.LargeBinary, nullable=False),
-    sa.Column("headers", sa.LargeBinary, nullable=False),
+    sa.Column("key", Bytes, nullable=False),
+    sa.Column("value", Bytes, nullable=False),
+    sa.Column("headers", Bytes, nullable=False),
     sa.Column("id", sa.Text, nullable=False),  # the event's, for whoever looks here with a question
     sqlite_with_rowid=False,
 )
@@ -71,7 +85,7 @@ directory_rows = sa.Table(
     sa.Column("id", sa.Text, primary_key=True),  # an organisation's or a child's
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("version", sa.BigInteger, nullable=False),
-    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("body", Bytes, nullable=False),
     sqlite_with_rowid=False,
 )
 
@@ -82,4 +96,10 @@ directory_ids = sa.Table(
     sa.Column("value", sa.Text, primary_key=True),
     sa.Column("row_id", sa.Text, primary_key=True, index=True),
     sqlite_with_rowid=False,
+)
+
+recovering = sa.Table(
+    "recovering",
+    metadata,
+    sa.Column("since", sa.BigInteger, primary_key=True),  # seconds since 1970; no row when no recovery is unfinished
 )

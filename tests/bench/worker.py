@@ -90,8 +90,9 @@ async def bare(source: str, targets: Sequence[str], count: int, batch: int) -> f
 
 
 async def _sample(records: AsyncIterator[Record]) -> tuple[bytes, list[Header]]:
-    async for record in records:
-        return record.value or b"", list(record.headers)
+    found = [(record.value or b"", list(record.headers)) async for record in records]
+    if found:
+        return found[0]
     raise SystemExit("nothing to read back; run the whole service first")
 
 
