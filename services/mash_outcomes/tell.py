@@ -46,6 +46,7 @@ class Telling:
 
 
 def share(telling: Telling, told: Iterable[Listener | Held]) -> Iterator[Event | Held]:
+    """Each listener's outcome; held where an adult of concern is or may be connected with it (H3)."""
     for listener in told:
         if isinstance(listener, Held):
             yield telling.hold(listener)
@@ -150,6 +151,7 @@ def decided(telling: Telling, contact: Contact) -> DeadlineMet:
 
 
 def is_health(contact: Contact) -> bool:
+    """Whether its referrer hears through a cue."""
     return contact.professional and contact.role in HEALTH
 
 
