@@ -21,9 +21,6 @@ from sqlalchemy import exc
 from services.bus.errors import SafebusError, Surroundings, UserMistake
 from services.bus.tables import dead, guard, metadata, outbox, seen, state
 
-STUCK_MS = 30_000
-"""A transaction in which nothing happens for so long is ended by PostgreSQL, milliseconds."""
-
 
 class Overtaken(SafebusError):
     """Another worker moved a guard or a state row first. Undo, read the guard again, go on from there."""
@@ -148,8 +145,6 @@ class Store:
     def _open_postgres(self) -> sa.Engine:
         schema = self.service.replace("-", "_")
         options = f"-c search_path={schema} -c idle_in_transaction_session_timeout={self._patience_ms}"
-        # A worker that is paused within a transaction holds the guards of partitions that others have by then.
-        options = f"-c search_path={schema} -c idle_in_transaction_session_timeout={STUCK_MS}"
         engine = sa.create_engine(
             self._url,
             pool_size=1,
