@@ -35,12 +35,19 @@ from services.bus.service import Service
 from services.bus.settings import Settings
 from services.bus.store import Output, Overtaken, Place, Store, Work
 
+PRUNE_INTERVAL = 3600.0
+"""Seconds between two prunings of consumed ids, which look at all of them."""
+
 T = TypeVar("T")
 Polled = Mapping[Partition, Sequence[Record]]
 IDS_OUTLIVE = timedelta(days=2)
 """Consumed ids are kept this much longer than events are accepted, for clocks that differ."""
 
 log = structlog.get_logger()
+
+
+class _Stopped(Exception):
+    """Told to stop while waiting for something outside."""
 
 
 def _nothing(_point: str) -> None:
@@ -81,7 +88,7 @@ class Loop:
         self._generation = -1
         self._known: dict[Partition, int] = {}
         self._directory_seen: dict[Partition, int] = {}
-        self._checked = self._followed = self._looked = self._swept = 0.0
+        self._checked = self._followed = self._looked = self._swept = self._pruned = 0.0
         self._due: tuple[int, dict[Partition, int]] | None = None
 
     # Start, run, stop
@@ -99,13 +106,15 @@ class Loop:
         """
         try:
             await self._start()
-            while not self._stopping.is_set():
+            while not (self._stopping.is_set() or await self._recovered()):
                 await self._turn()
-                if self._recovery and self._recovery.done(self._known):
-                    break
             await self._end()
+        except _Stopped:
+            log.info("stopped", service=self.service.name, while_waiting_for=self.health.reason)
         finally:
             await self._close()
+        if self._recovery and not self._recovery.finished:
+            raise MustStop(f"this recovery did not come to its end; run `safebus recover {self.service.name}` again")
 
     async def _start(self) -> None:
         await self._patiently(partial(self._in_thread, self._store.open))
@@ -114,26 +123,27 @@ class Loop:
         await self._patiently(self._out.writer.start)
         await self._patiently(partial(self._out.writer.know, self._said))
         self._topic_ids = await self._patiently(self._all_topic_ids)
-        other = await self._in_thread(self._with_work, lambda work: work.other_cluster(self._cluster))
-        if other and not self._recovery:
-            raise MustStop(f"the database of {self.service.name} belongs to cluster {other}, this is {self._cluster}")
-        if self._recovery:
-            await self._prepare_recovery(self._recovery)
+        if not self._recovery:
+            await self._patiently(partial(self._in_thread, self._with_work, self._refuse_unsound))
         await self._patiently(self._reader.start)
         log.info("started", service=self.service.name, topics=self._topics)
 
-    async def _prepare_recovery(self, recovery: Recovery) -> None:
-        """Forget everything, unless all that is wrong is that a topic was made anew: then its old guards only."""
-        forget_old = partial(Work.drop_other_incarnations, cluster=self._cluster, topic_ids=self._topic_ids)
-        recovery.kept = bool(await self._in_thread(self._with_work, forget_old))
-        if not recovery.kept:
-            await self._in_thread(self._store.reset)
-            await self._patiently(recovery.read_outputs)
+    def _refuse_unsound(self, work: Work) -> None:
+        name = self.service.name
+        if other := work.other_cluster(self._cluster):
+            raise MustStop(f"the database of {name} belongs to cluster {other}, this is {self._cluster}")
+        if work.in_recovery():
+            raise MustStop(f"a recovery of {name} was interrupted, or still runs; run `safebus recover {name}` again")
 
     async def _end(self) -> None:
         await self._out.settle()
-        await self._tidy()
-        await self._follow(now=True)
+        try:
+            await self._tidy()
+            await self._follow(now=True)
+            if await self._recovered():
+                await self._finish_recovery()
+        except Surroundings as error:
+            log.warning("stopped_without", service=self.service.name, reason=str(error))
         log.info("stopped", service=self.service.name)
 
     async def _close(self) -> None:
@@ -158,7 +168,7 @@ class Loop:
                 await self._take(polled)
             else:
                 await self._idle()
-            self.health.beat()
+            self.health.ready()
         except Overtaken as error:
             REDONE.labels(self.service.name).inc()
             log.info("overtaken", service=self.service.name, what=str(error))
@@ -217,11 +227,13 @@ class Loop:
         """Decide and commit one batch, then start sending what it led to."""
         records = [record for partition in polled.values() for record in partition]
         await self._patiently(partial(self._codec.learn, records))
+        acknowledged = dict(self._out.acknowledged)
         try:
-            done = await self._in_thread(self._transact, polled, records)
+            done = await self._in_thread(self._transact, polled, records, acknowledged)
         except (Overtaken, Surroundings):
             self._directory.forget()
             raise
+        self._out.forgotten(acknowledged)
         self._probe("committed")
         nexts = {p: rs[-1].offset + 1 for p, rs in polled.items()}
         self._known |= nexts
@@ -230,19 +242,21 @@ class Loop:
             HEARD.labels(self.service.name, topic, outcome).inc(number)
         await self._out.start(done.outputs, nexts, records)
 
-    def _transact(self, polled: Polled, records: Sequence[Record]) -> Round:
+    def _transact(
+        self, polled: Polled, records: Sequence[Record], acknowledged: Mapping[Partition, tuple[int, int]]
+    ) -> Round:
         heard = [hear(record, self._codec, self.service.name) for record in records]
-        acknowledged = dict(self._out.acknowledged)
+        if self._recovery:
+            self._recovery.mark_dead(heard, self._topic_ids)
         with self._store.transaction() as work:
             for p in sorted(polled):
                 work.advance(self._cluster, self._place(p), self._known[p], polled[p][-1].offset + 1)
             done = self._batch(work).decide(work, heard, self._topic_ids)
             if self._recovery:
-                self._recovery.keep_unsent(done, heard)  # before anything of it is stored
+                self._recovery.keep_unsent(done)  # before anything of it is stored
             work.queue(done.outputs)
             work.forget(acknowledged)
             self._probe("before_commit")
-        self._out.forgotten(acknowledged)
         return done
 
     def _batch(self, work: Work) -> Batch:
@@ -265,6 +279,8 @@ class Loop:
         if time.monotonic() - self._swept > self._at.topic_check_interval:
             self._swept = time.monotonic()
             await self._send_leftovers(list(self._known))
+        if time.monotonic() - self._pruned > PRUNE_INTERVAL:
+            self._pruned = time.monotonic()
             before = self._clock.now() - timedelta(days=self._at.keep_ids_days) - IDS_OUTLIVE
             await self._in_thread(self._with_work, lambda work: work.forget_ids_before(int(before.timestamp())))
 
@@ -293,13 +309,14 @@ class Loop:
     async def _ring(self) -> None:
         """Let views whose moment has come decide, once every input has been read to ends fetched after it (rule 9)."""
         moment = time.monotonic()
-        if self.service.on_alarm is None or self._recovery or moment - self._looked < self._at.poll_ms / 1000:
+        if self.service.on_alarm is None or moment - self._looked < self._at.poll_ms / 1000:
+            return
+        if self._recovery and not self._recovery.caught_up(self._known):
             return
         self._looked = moment
         if self._due is None:
             now_us = int(self._clock.now().timestamp() * 1_000_000)
-            first = await self._in_thread(self._with_work, lambda work: work.next_alarm())
-            if first is None or first > now_us:
+            if not await self._anything_due(now_us):
                 return
             self._due = (now_us, await self._reader.ends(await self._reader.partitions(self._topics)))
         until, ends = self._due
@@ -312,6 +329,10 @@ class Loop:
             HEARD.labels(self.service.name, topic, outcome).inc(number)
         await self._out.start(done.outputs, {}, [])
 
+    async def _anything_due(self, now_us: int) -> bool:
+        first = await self._in_thread(self._with_work, lambda work: work.next_alarm())
+        return first is not None and first <= now_us
+
     def _transact_alarms(self, until_us: int) -> Round:
         with self._store.transaction() as work:
             rows = work.alarms(until_us, self._known, limit=200)
@@ -320,6 +341,8 @@ class Loop:
             # Rings come before the record at the guard's offset, each ring after the last: nanoseconds, below zero.
             ordinal = time.time_ns() // 1000 * 1000 - 2**62
             done = self._batch(work).ring(work, rows, self._known, ordinal)
+            if self._recovery:
+                self._recovery.keep_unsent(done)
             work.queue(done.outputs)
             self._probe("before_alarm_commit")
         return done
@@ -336,6 +359,8 @@ class Loop:
         self._directory.forget()
         if mine:
             self._check_topic_ids(await self._all_topic_ids())
+            if self._recovery:
+                await self._begin_recovery(self._recovery, mine)
             committed = await self._reader.committed(mine)
             begins = await self._reader.beginnings(mine)
             guards = await self._in_thread(self._with_work, lambda work: work.guards(self._cluster, self._topics))
@@ -368,6 +393,42 @@ class Loop:
             if self._place(p) not in guards:
                 work.begin_at(self._cluster, self._place(p), offset)
 
+    # Recovery
+
+    async def _begin_recovery(self, recovery: Recovery, mine: Sequence[Partition]) -> None:
+        """Once nobody else has any partition: forget everything, unless all that is wrong is that a topic was made
+        anew; then its old guards only."""
+        if recovery.begun:
+            return
+        if set(mine) != await self._reader.partitions(self._topics):
+            raise Surroundings(f"another {self.service.name} is running; stop it before a recovery")
+        recovery.kept = await self._in_thread(self._with_work, self._keep)
+        if not recovery.kept:
+            await self._in_thread(self._store.reset)
+            await recovery.read_outputs()
+        recovery.begun = True
+
+    def _keep(self, work: Work) -> bool:
+        """Whether dropping the guards of former incarnations was enough."""
+        return not work.in_recovery() and work.drop_other_incarnations(self._cluster, self._topic_ids) > 0
+
+    async def _recovered(self) -> bool:
+        """Everything was read to the ends that were found, and what was due since has rung."""
+        if not (self._recovery and self._recovery.caught_up(self._known)):
+            return False
+        if self._recovery.kept or self.service.on_alarm is None:
+            return True
+        return not await self._anything_due(int(self._clock.now().timestamp() * 1_000_000))
+
+    async def _finish_recovery(self) -> None:
+        """Kafka's offsets follow the guards, backwards too if the log has become shorter."""
+        assert self._recovery is not None
+        if await self._reader.commit(self._known):
+            await self._in_thread(self._with_work, Work.end_recovery)
+            self._recovery.finished = True
+
+    # What is left over
+
     async def _send_leftovers(self, partitions: Sequence[Partition]) -> None:
         """What these inputs still owe, decided by whoever had them before."""
         while partitions:
@@ -375,6 +436,7 @@ class Loop:
             if not left:
                 return
             log.info("sending_leftovers", service=self.service.name, outputs=len(left))
+            await self._patiently(partial(self._out.writer.know, {output.to_topic for output in left}))
             await self._out.start(left, {}, [])
             await self._out.settle()
             await self._tidy()
@@ -414,7 +476,7 @@ class Loop:
                 return await call()
             except Surroundings as error:
                 if self._stopping.is_set():
-                    raise MustStop(f"stopped while waiting: {error}") from error
+                    raise _Stopped from error
                 await self._wait(str(error), delay)
                 delay = min(delay * 2, 10.0)
 

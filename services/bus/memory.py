@@ -53,7 +53,8 @@ class MemoryBroker:
             self.create(name, partitions)
 
     def create(self, topic: str, partitions: int = 1) -> None:
-        """Make a topic; made again, it has another id and is empty."""
+        """Make a topic; made again, it has another id, is empty, and no group has read it."""
+        self.committed = {(group, p): n for (group, p), n in self.committed.items() if p[0] != topic}
         self.topics[topic] = _Topic(uuid4().hex, [[] for _ in range(partitions)])
 
     def append(self, topic: str, key: bytes | None, value: bytes | None, headers: Sequence[Header]) -> None:

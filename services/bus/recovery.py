@@ -11,10 +11,11 @@ from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 
 import structlog
+from pydantic_core import from_json
 
-from services.bus.batch import STEP_HEADER, Heard, Round
+from services.bus.batch import DIED, STEP_HEADER, Heard, Round, where
 from services.bus.broker import Broker, Partition
-from services.bus.errors import Surroundings
+from services.bus.errors import Surroundings, Unfit
 
 log = structlog.get_logger()
 
@@ -27,27 +28,36 @@ class Recovery:
         self._committed: dict[Partition, int] = {}
         self._ends: dict[Partition, int] = {}
         self._standing: set[bytes] = set()
-        self._complete: dict[bytes, int] = {}
+        self._missing: dict[bytes, int] = {}
+        """By cause, how many of its outputs do not stand."""
+        self._died: set[str] = set()
+        self.begun = False
         self.kept = False
         """The database is sound; only the guards of topics that no longer exist were dropped."""
+        self.finished = False
         self.replayed = 0
         self.reused = 0
 
     async def read_outputs(self) -> None:
         """Learn what this service has said already, by id and by cause."""
-        ours = f"urn:safebus:{self._service}".encode()
+        ours = f"urn:safebus:{self._service}"
+        self._standing, self._missing, self._died = set(), {}, set()
         async for record in self._broker.scan(self._output_topics):
-            held = dict(record.headers)
-            if held.get("ce_source") != ours:
-                continue
-            this = _hash(ours, held.get("ce_id"))
-            if this in self._standing:
-                continue
-            self._standing.add(this)
-            cause = _hash(held.get("ce_causesource"), held.get("ce_causeid"))
-            total = int((held.get(STEP_HEADER) or b"0").rpartition(b"/")[2] or 0)
-            self._complete[cause] = self._complete.get(cause, total) - 1
+            held = {name: (value or b"").decode("utf-8", "replace") for name, value in record.headers}
+            if held.get("ce_source") == ours:
+                self._stands(held)
         log.info("outputs_read", service=self._service, standing=len(self._standing))
+
+    def _stands(self, held: Mapping[str, str]) -> None:
+        this = _hash(held.get("ce_id", ""))
+        if this in self._standing:
+            return
+        self._standing.add(this)
+        step, _, place = held.get(STEP_HEADER, "").partition(" ")
+        if step == DIED:
+            self._died.add(place)
+        cause, of = _cause(held), step.rpartition("/")[2]
+        self._missing[cause] = self._missing.get(cause, int(of) if of.isdecimal() else 1) - 1
 
     def claimed(self, committed: Mapping[Partition, int | None], ends: Mapping[Partition, int]) -> None:
         """The partitions, and how far each was consumed and reaches."""
@@ -56,28 +66,37 @@ class Recovery:
         self._committed = {p: offset or 0 for p, offset in committed.items()}
         self._ends = dict(ends)
 
-    def keep_unsent(self, done: Round, heard: Sequence[Heard]) -> None:
+    def mark_dead(self, heard: Sequence[Heard], topic_ids: Mapping[str, str]) -> None:
+        """What died stays dead, though it might be decided now: its dead letter is before a person already."""
+        for h in heard:
+            if h.fault is None and where(topic_ids[h.record.topic], h.record) in self._died:
+                h.fault = Unfit("it died before", code="died_before")
+
+    def keep_unsent(self, done: Round) -> None:
         """Drop the outputs that were acknowledged or stand in their topics."""
-        causes = {(h.record.topic, h.record.partition, h.record.offset): h for h in heard}
+        if self.kept:
+            return  # the database knows what was decided, and what it does not know is new
         kept = []
         for output in done.outputs:
-            place = (output.topic, output.partition)
-            if output.offset < self._committed.get(place, 0):
+            of_an_alarm = output.ordinal < 0
+            if output.offset < self._committed.get((output.topic, output.partition), 0) and not of_an_alarm:
                 self.replayed += 1
-                continue
-            envelope = causes[*place, output.offset].envelope
-            cause = _hash(envelope.source.encode(), envelope.id.encode()) if envelope else b""
-            this = _hash(f"urn:safebus:{self._service}".encode(), output.id.encode())
-            if this in self._standing or self._complete.get(cause) == 0:
+            elif _hash(output.id) in self._standing or self._missing.get(_cause(dict(from_json(output.headers)))) == 0:
                 self.reused += 1
-                continue
-            kept.append(output)
+            else:
+                kept.append(output)
         done.outputs[:] = kept
 
-    def done(self, known: Mapping[Partition, int]) -> bool:
+    def caught_up(self, known: Mapping[Partition, int]) -> bool:
         """Everything was read to the ends that were found."""
         return bool(self._ends) and (self.kept or all(known.get(p, 0) >= end for p, end in self._ends.items()))
 
 
-def _hash(source: bytes | None, event_id: bytes | None) -> bytes:
-    return blake2b((source or b"") + b"\0" + (event_id or b""), digest_size=16).digest()
+def _cause(held: Mapping[str, str]) -> bytes:
+    """Of an output, by its headers: where its cause stands; an alarm's stands nowhere and is known by its id."""
+    place = held.get(STEP_HEADER, "").partition(" ")[2]
+    return _hash(place or f"{held.get('ce_causesource', '')} {held.get('ce_causeid', '')}")
+
+
+def _hash(text: str) -> bytes:
+    return blake2b(text.encode(), digest_size=16).digest()

@@ -10,6 +10,7 @@ SQLite: one process a service, its file locked. PostgreSQL: a schema for each se
 from __future__ import annotations
 
 import fcntl
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,7 +20,7 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from services.bus.errors import SafebusError, Surroundings, UserMistake
-from services.bus.tables import dead, guard, metadata, outbox, seen, state
+from services.bus.tables import dead, guard, metadata, outbox, recovering, seen, state
 
 
 class Overtaken(SafebusError):
@@ -193,10 +194,11 @@ class Store:
             self._lock = None
 
     def reset(self) -> None:
-        """Forget everything: the first step of a recovery. SQLite's file stays, emptied."""
+        """Forget everything: the first step of a recovery, which is noted. SQLite's file stays, emptied."""
         with self.transaction() as work:
             for table in reversed(metadata.sorted_tables):
                 work.connection.execute(table.delete())
+            work.connection.execute(recovering.insert(), {"since": int(time.time())})
 
 
 def _conflict(error: exc.SQLAlchemyError) -> bool:
@@ -274,6 +276,13 @@ class Work:
             )
         )
         return gone.rowcount
+
+    def in_recovery(self) -> bool:
+        """A recovery of this database began and has not come to its end."""
+        return self._run(sa.select(recovering)).first() is not None
+
+    def end_recovery(self) -> None:
+        self._run(recovering.delete())
 
     def begin_at(self, cluster: str, place: Place, offset: int) -> None:
         """Guard a partition for the first time."""

@@ -1,0 +1,265 @@
+"""Rule 3, healing: `recover` rebuilds a lost or restored database, loses nothing and tells nobody twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from services.bus.errors import MustStop
+from services.bus.events import DeadlineMet
+from services.bus.service import Service
+from services.bus.tables import seen, state
+from tests.bus.plain import LETTERS, MATCHES, MET, MISSED, NOTER, TELLER, WATCHER, Bus, child, dies_at, match
+
+
+async def first_ids(bus: Bus, topic: str = MET) -> list[str]:
+    """Ids of a topic's events in its order, each at its first coming."""
+    return list(dict.fromkeys(event.envelope.id for event in await bus.said(topic)))
+
+
+def told(events: list[Any]) -> list[tuple[str, str | None]]:
+    """Who learnt of which incident, repeats left out."""
+    return sorted({(event.child_id, event.envelope.subject) for event in events})
+
+
+async def stops(bus: Bus, service: Service, *words: str) -> None:
+    """The service stops loudly, and says what to do."""
+    how = await bus.ended(service)
+    assert isinstance(how, MustStop)
+    assert how.exit_code == 70
+    for word in (*words, f"safebus recover {bus.named(service).name}"):
+        assert word in str(how)
+
+
+@pytest.mark.parametrize("kept", [0, 12], ids=["lost", "restored"])
+async def test_a_lost_or_restored_database_stops_the_service_and_recover_heals_it(every: Bus, kept: int) -> None:
+    """After thirty events the database is lost, or is that of twelve events ago. Nothing is said twice, nothing is
+    lost, and the counts go on where they were."""
+    await every.publish(*(match(f"i{n % 3}", f"r{n}") for n in range(kept)))
+    async with every.running():
+        await every.quiet()
+    saved = every.backup() if kept else {}
+    await every.publish(*(match(f"i{n % 3}", f"r{n}") for n in range(kept, 30)))
+    async with every.running():
+        await every.quiet()
+    before = [event.envelope.id for event in await every.said()]
+    every.restore(saved)
+    await stops(every, NOTER, "restored" if kept else "lost")
+    recovery = await every.recover()
+    assert recovery.replayed == 30
+    await every.publish(*(match(f"i{n % 3}", f"r{n}") for n in range(30, 36)))
+    async with every.running():
+        await every.quiet()
+    said = await every.said()
+    assert len(said) == 36
+    assert {event.envelope.id for event in said} > set(before)
+    for incident in range(3):
+        assert [e.met_at.timestamp() for e in said if e.child_id == f"i{incident}"] == list(range(12))
+
+
+async def test_what_was_said_is_not_decided_again_though_the_directory_has_changed(carried: Bus) -> None:
+    """The school was told, Kafka was not, the database is lost, the child has moved: the new school is not told."""
+    bus = carried
+    await bus.publish(child("c1", 1, "school:old"), child("c2", 1, "school:a"))
+    async with bus.running(TELLER):
+        await bus.publish(match("i0", "a", child="c2"))
+        await bus.quiet(TELLER)
+    await bus.publish(match("i1", "b"), match("i2", "c"))
+    await bus.dies("sent", service=TELLER)
+    before = told(await bus.said())
+    assert before == [("i0", "school:a"), ("i1", "school:old"), ("i2", "school:old")]
+    bus.restore({}, TELLER)
+    await bus.publish(child("c1", 2, "school:new"), match("i3", "d"))
+    recovery = await bus.recover(TELLER)
+    assert recovery.reused == 2
+    async with bus.running(TELLER):
+        await bus.quiet(TELLER)
+    assert told(await bus.said()) == [*before, ("i3", "school:new")]
+
+
+def interrupted(bus: Bus, point: str, time: int) -> dict[str, Any]:
+    return {"probe": dies_at(point, time), "settings": bus.at.model_copy(update={"batch_size": 5})}
+
+
+async def test_a_recovery_that_was_interrupted_starts_over(stored: Bus) -> None:
+    """It ends in the middle, at a place that looks sound. The service refuses to go on from there; another recovery
+    does it all, and the second school is not told."""
+    bus = stored
+    await bus.publish(child("c1", 1, "school:old"))
+    async with bus.running(TELLER):
+        await bus.publish(*(match("i", f"r{n}", child="c2") for n in range(10)))
+        await bus.quiet(TELLER)
+    await bus.publish(*(match("i", f"s{n}") for n in range(10)))
+    await bus.dies("sent", service=TELLER)
+    before = await first_ids(bus)
+    assert len(before) == 10
+    bus.restore({}, TELLER)
+    await bus.publish(child("c1", 2, "school:new"))
+    # The directory first, then five records in each batch: after the third commit guard and Kafka agree.
+    with pytest.raises(Exception, match="before_commit"):
+        await bus.recover(TELLER, **interrupted(bus, "before_commit", 4))
+    await stops(bus, TELLER, "interrupted")
+    await bus.recover(TELLER)
+    async with bus.running(TELLER):
+        await bus.quiet(TELLER)
+    assert await first_ids(bus) == before
+
+
+async def test_a_recovery_sends_what_had_not_been_sent(bus: Bus) -> None:
+    """Part of a decision stood in its topic when everything was lost: the rest is said, the part is not repeated."""
+    await bus.publish(match("i", "a", "hold"))
+    bus.memory.refuse.add(MET)
+    assert await bus.ended()
+    assert len(await bus.said(LETTERS)) == 1
+    assert await bus.said() == []
+    bus.restore({})
+    bus.memory.refuse.clear()
+    await bus.recover()
+    assert await bus.subjects() == ["a.0"]
+    assert len(await bus.said(LETTERS)) == 1
+
+
+async def test_a_retry_is_not_taken_for_what_its_first_coming_left(bus: Bus) -> None:
+    """A dead letter stands; its retry was decided, its output never sent, and the database is lost. It is said."""
+    await bus.say(match("i", "a", "say 2"), ce_id=b"1", ce_dataschema=b"urn:safebus:other:0123")
+    async with bus.running():
+        await bus.quiet()
+    assert [letter.reason_code for letter in await bus.said(LETTERS)] == ["wrong_type"]
+    await bus.say(match("i", "a", "say 2"), ce_id=b"1", safebus_retry=b"1")
+    await bus.dies("before_send")
+    bus.restore({})
+    await bus.recover()
+    assert await bus.subjects() == ["a.0", "a.1"]
+    assert len(await bus.said(LETTERS)) == 1
+
+
+async def test_what_died_stays_dead_and_can_still_be_retried(bus: Bus) -> None:
+    """A room refused an event that it would accept by now. A recovery does not decide it behind the dead letter's
+    back: a person has it tried again, and then it takes effect."""
+
+    def refuse(match: Any) -> Any:
+        raise ZeroDivisionError
+
+    refuse.__annotations__ = {}
+    broken = Service(name="noter", on={type(match("", "")): refuse}, emits=(DeadlineMet,), view=NOTER.view)
+    await bus.say(match("i", "a"), ce_id=b"1")
+    async with bus.running(broken):
+        await bus.until(1, LETTERS)
+        await bus.quiet()
+    bus.restore({})
+    await bus.recover()
+    assert bus.rows(state) == []
+    await bus.say(match("i", "a"), ce_id=b"1", safebus_retry=b"1")
+    async with bus.running():
+        await bus.until(1)
+    assert await bus.subjects() == ["a.0"]
+    assert len(await bus.said(LETTERS)) == 1
+
+
+async def test_an_alarm_that_rang_does_not_ring_again(bus: Bus) -> None:
+    """A deadline was missed and that was told; after a recovery it stands once, and one that was never told is."""
+    await bus.publish(match("i1", "a"))
+    async with bus.running(WATCHER):
+        await bus.until(1, MISSED)
+        await bus.quiet(WATCHER)
+    await bus.publish(match("i2", "b"))
+    bus.memory.refuse.add(MISSED)
+    assert await bus.ended(WATCHER)
+    bus.memory.refuse.clear()
+    bus.restore({}, WATCHER)
+    await bus.recover(WATCHER)
+    async with bus.running(WATCHER):
+        await bus.quiet(WATCHER)
+    assert sorted(e.child_id for e in await bus.said(MISSED)) == ["i1", "i2"]
+
+
+async def test_a_topic_made_anew_is_read_from_its_beginning(every: Bus) -> None:
+    """The topic was deleted and made again while the service was down. After `recover` its new events are decided,
+    what was known before is still known, and an event that was published again changes nothing."""
+    first = match("i", "a")
+    await every.publish(first, match("i", "b"))
+    async with every.running():
+        await every.quiet()
+    await every.recreate(MATCHES)
+    await every.publish(first, match("i", "c"))
+    await stops(every, NOTER, "deleted and made again")
+    await every.recover()
+    async with every.running():
+        await every.until(3)
+        await every.quiet()
+    said = await every.said()
+    assert [(e.envelope.subject, e.met_at.timestamp()) for e in said] == [("a.0", 0), ("b.0", 1), ("c.0", 2)]
+
+
+async def test_a_recovery_waits_until_nobody_else_runs(postgres_bus: Bus) -> None:
+    """A worker is running: the recovery touches nothing until it has stopped."""
+    bus = postgres_bus
+    await bus.publish(*(match(f"i{n}", f"r{n}") for n in range(9)))
+    async with bus.running() as worker:
+        await bus.quiet()
+        async with bus.running(recovery=None):
+            pass
+        known = len(bus.rows(seen))
+        loop = bus.loop(
+            recovery=__import__("services.bus.recovery", fromlist=["Recovery"]).Recovery(
+                "noter", bus.broker, [MET, LETTERS]
+            )
+        )
+        import asyncio
+
+        task = asyncio.create_task(loop.run())
+        from tests.bus.plain import eventually
+
+        await eventually(lambda: "another noter is running" in loop.health.reason)
+        assert len(bus.rows(seen)) == known == 9
+    await asyncio.wait_for(task, 20)
+    assert len(bus.rows(seen)) == 9
+    assert len(await bus.said()) == 9
+
+
+async def test_a_log_that_became_shorter_stops_the_service_and_recover_heals_it(bus: Bus) -> None:
+    """The broker lost what it had acknowledged: a person must know. Then the service goes on with what there is."""
+    await bus.publish(*(match("i", f"r{n}") for n in range(9)))
+    async with bus.running():
+        await bus.quiet()
+    log = next(log for log in bus.memory.topics[MATCHES].logs if log)
+    del log[6:]
+    await stops(bus, NOTER, "ends at 6")
+    await bus.recover()
+    await bus.publish(match("i", "after"))
+    async with bus.running():
+        await bus.until(10)
+        await bus.quiet()
+    assert (await bus.subjects())[-1] == "after.0"
+    assert len(await bus.said()) == 10
+
+
+Change = Callable[[Bus], None]
+
+
+def _trimmed(bus: Bus) -> None:
+    for number, log in enumerate(bus.memory.topics[MATCHES].logs):
+        bus.memory.topics[MATCHES].begins[number] = len(log)
+
+
+async def test_a_log_that_begins_after_what_was_read_stops_the_service(bus: Bus) -> None:
+    """Retention took events that were never read."""
+    await bus.publish(match("i", "a"))
+    async with bus.running():
+        await bus.quiet()
+    await bus.publish(match("i", "b"), match("i", "c"))
+    _trimmed(bus)
+    await stops(bus, NOTER, "no longer holds 1 to 2")
+
+
+async def test_another_cluster_stops_the_service(bus: Bus) -> None:
+    """The same topics on another cluster: the database is another's."""
+    async with bus.running():
+        await bus.publish(match("i", "a"))
+        await bus.quiet()
+    bus.memory.cluster = "elsewhere"
+    how = await bus.ended()
+    assert isinstance(how, MustStop)
+    assert "elsewhere" in str(how)
