@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -27,16 +25,13 @@ def own_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 
 
 @pytest.fixture
-async def house(own_kafka: Broker, tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[House]:
+async def house(own_kafka: Broker, tmp_path: Path) -> AsyncIterator[House]:
     """Topics, a service name and a store for this test; its processes end with it, and the broker is there again."""
-    house = House(own_kafka, tmp_path, **getattr(request, "param", {}))
-    server = own_kafka.server
-    assert server is not None
-    assert server.pid is not None
+    house = House(own_kafka, tmp_path)
     await house.open()
     yield house
-    if server.is_alive:
-        os.kill(server.pid, signal.SIGCONT)
+    if house.server.is_alive:
+        house.thaw()
+    else:
+        await house.server.start()
     await house.close()
-    if not server.is_alive:
-        await server.start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -21,7 +22,7 @@ from uuid import uuid4
 
 import psutil
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from confluent_kafka import KafkaException
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException
 
 from services.bus.batch import hear
 from services.bus.broker import Record
@@ -30,9 +31,11 @@ from services.bus.events import ChildMatched, DeadLetter, DeadlineMet
 from services.bus.kafka import KafkaBroker
 from services.bus.publish import Publisher
 from services.bus.settings import Settings
-from services.embedded import ADMIN
+from services.embedded import ADMIN, EmbeddedKafka
 from tests.bus.plain import KEYS, MemoryRegistry, match
 from tests.embedded.broker import SECONDS, Broker
+
+logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it says a line for each try at a broker that is away
 
 HEARD, SAID = ChildMatched.topic, DeadlineMet.topic
 PARTITIONS = 3
@@ -158,6 +161,29 @@ class House:
                     assert time.monotonic() < end, f"{name} cannot be made again"
                     time.sleep(0.05)
 
+    # The broker
+
+    @property
+    def server(self) -> EmbeddedKafka:
+        assert self.broker.server is not None
+        return self.broker.server
+
+    def freeze(self) -> None:
+        """The broker accepts, and answers no more."""
+        self._strike(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._strike(signal.SIGCONT)
+
+    async def kill_broker(self) -> None:
+        """Gone, until `await house.server.start()`."""
+        self._strike(signal.SIGKILL)
+        await self.server.wait()
+
+    def _strike(self, number: signal.Signals) -> None:
+        assert self.server.pid is not None
+        os.kill(self.server.pid, number)
+
     # Doing
 
     def settings(self, **more: object) -> Settings:
@@ -210,6 +236,12 @@ class House:
         return found
 
     # Seeing
+
+    async def committed(self) -> dict[int, int]:
+        """How far the group has read, by Kafka's offsets: partition and offset."""
+        asked = self.broker.admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(self.service)])
+        found = await asyncio.to_thread(asked[self.service].result, SECONDS)
+        return {tp.partition: tp.offset for tp in found.topic_partitions}
 
     async def said(self) -> list[Record]:
         """Everything on the output topics so far, each partition in its order, repeats included."""

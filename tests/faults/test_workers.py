@@ -1,4 +1,4 @@
-"""Several workers on PostgreSQL: whoever loses a partition, at whatever moment, writes nothing more that takes effect."""
+"""Several workers on PostgreSQL: whoever loses a partition, at whatever moment, takes no effect there any more."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ async def test_a_worker_paused_past_its_session_does_no_harm_when_it_wakes(worke
 
 
 async def test_two_partitions_that_share_a_row_lose_no_increment(workers: House) -> None:
-    """Two workers count one child's answers, which come by all partitions: each has a number of its own, to the last."""
+    """Two workers count one child's answers, which come by all partitions: each gets a number, and none twice."""
     first, second = workers.victim(), workers.victim()
     await first.has_said("claimed")
     await second.has_said("claimed")

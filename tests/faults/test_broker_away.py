@@ -1,0 +1,71 @@
+"""The broker stands still or dies under a running service, which waits, says so, and goes on."""
+
+from __future__ import annotations
+
+import signal
+
+from services.bus.errors import EXIT_TRY_AGAIN
+from tests.faults.house import House, Victim, until
+
+
+async def says_the_broker_is_away(victim: Victim) -> None:
+    """Alive, not ready, and why."""
+    status, words = await until(lambda: victim.page("/readyz"), lambda page: page[0] == 503, 60)
+    assert status == 503
+    assert "broker" in words
+    assert (await victim.page("/livez"))[0] == 200
+
+
+async def test_broker_killed_and_started_again_service_says_so_and_goes_on(house: House) -> None:
+    """While it is gone /readyz says why, /livez stays well; then everything published before and after is done."""
+    await house.publish(100)
+    victim = house.victim()
+    await house.kept_the_promise()
+    await house.kill_broker()
+    await says_the_broker_is_away(victim)
+    await house.server.start()
+    await victim.is_ready()
+    await house.publish(100)
+    await house.kept_the_promise()
+    assert victim.process.poll() is None
+
+
+async def test_broker_stands_still_service_says_so_and_goes_on(house: House) -> None:
+    """A broker that accepts and never answers is as good as gone."""
+    await house.publish(100)
+    victim = house.victim()
+    await house.kept_the_promise()
+    house.freeze()
+    await says_the_broker_is_away(victim)
+    house.thaw()
+    await victim.is_ready()
+    await house.publish(100)
+    await house.kept_the_promise()
+    assert victim.process.poll() is None
+
+
+async def test_a_service_started_before_its_broker_waits_for_it(house: House) -> None:
+    """It is alive and not ready until the broker is there."""
+    await house.publish(100)
+    await house.kill_broker()
+    victim = house.victim()
+    await victim.has_said("waiting")
+    assert (await victim.page("/livez"))[0] == 200
+    assert (await victim.page("/readyz"))[0] == 503
+    await house.server.start()
+    await house.kept_the_promise()
+
+
+async def test_a_send_that_times_out_and_lands_later_is_one_effect(house: House) -> None:
+    """The broker freezes with a batch in flight: the process ends, the batch lands, the next process repeats it."""
+    await house.publish(200)
+    victim = house.victim("before_send 3 SIGSTOP", send_timeout=2)
+    await victim.stopped()
+    house.freeze()
+    victim.signal(signal.SIGCONT)
+    assert await victim.ended() == EXIT_TRY_AGAIN, victim.log
+    house.thaw()
+    await house.publish(100)
+    house.victim()
+    await house.kept_the_promise()
+    assert house.repeats, "the batch that was given up had landed"
