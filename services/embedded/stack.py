@@ -8,13 +8,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from services.bus.secrets import load_secrets
 from services.bus.settings import settings
 from services.embedded.download import artifacts
 from services.embedded.java import say_nothing
 from services.embedded.kafka import EmbeddedKafka
 from services.embedded.ports import free_port
 from services.embedded.registry import EmbeddedRegistry
-from services.embedded.secrets import read_secrets
 
 
 class EmbeddedStack:
@@ -64,7 +64,7 @@ class EmbeddedStack:
     @property
     def secrets(self) -> dict[str, str]:
         """Every password that the secrets file holds now, by principal."""
-        return read_secrets(self.secrets_path)
+        return load_secrets(self.secrets_path)
 
     @property
     def is_alive(self) -> bool:

@@ -74,3 +74,12 @@ def test_whose_password_the_environment_holds(tmp_path: Path) -> None:
     assert password_of("reader", config) == "from the file"
     with pytest.raises(NotPermitted, match="no password for deadlines"):
         password_of("deadlines", config)
+
+
+def test_a_file_that_others_could_read_is_closed(tmp_path: Path) -> None:
+    """Somebody copied it carelessly: from the next look on only its owner can read it."""
+    path = tmp_path / "secrets.json"
+    secrets_for(["police"], path)
+    path.chmod(0o644)
+    load_secrets(path)
+    assert path.stat().st_mode & 0o077 == 0

@@ -26,10 +26,10 @@ from confluent_kafka.admin import (
     UserScramCredentialUpsertion,
 )
 
+from services.bus.secrets import load_secrets
 from services.bus.settings import settings
 from services.embedded import ADMIN, EmbeddedKafka, secrets_for
 from services.embedded.files import write_private
-from services.embedded.secrets import read_secrets
 
 SECONDS = 30.0
 OF_ONE_PRINCIPAL = ("SAFEBUS_PRINCIPAL", "SAFEBUS_PASSWORD")
@@ -140,6 +140,6 @@ def broker_of_environment(folder: Path) -> Broker:
     secrets_path = chosen.secrets_file or folder / "secrets.json"
     if chosen.password is not None:
         write_private(
-            secrets_path, json.dumps(read_secrets(secrets_path) | {admin: chosen.password.get_secret_value()})
+            secrets_path, json.dumps(load_secrets(secrets_path) | {admin: chosen.password.get_secret_value()})
         )
     return Broker(chosen.bootstrap_servers, secrets_path, chosen.security_protocol, admin)
