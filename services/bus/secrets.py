@@ -85,7 +85,10 @@ def password_of(principal: str, config: Settings | None = None) -> str:
         return config.password.get_secret_value()
     password = load_secrets(config.secrets_path).get(principal)
     if password is None:
-        raise NotPermitted(f"no password for {principal}: set SAFEBUS_PASSWORD, or put it into {config.secrets_path}")
+        raise NotPermitted(
+            f"no password for {principal}: set SAFEBUS_PASSWORD, or run `safebus topics apply`, which writes it into "
+            f"{config.secrets_path}"
+        )
     return password
 
 
