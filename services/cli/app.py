@@ -22,7 +22,7 @@ Exit codes:
 
  3  the cluster differs from the catalogue
 
-70  going on could lose or repeat an event; the sentence says what a person has to do
+70  going on could lose or repeat an event, so a person has to act
 
 75  something is away; try again"""
 RUN, SET_UP, EVENTS, SERVICES = "Run the bus", "Set it up", "Send an event", "One service"

@@ -7,6 +7,7 @@ import signal
 import time
 from contextlib import suppress
 
+import psutil
 import typer
 
 from services.bus.errors import Surroundings, UserMistake
@@ -16,6 +17,7 @@ from services.supervisor.status import holder_of, lock_path, running
 
 MARGIN = 45.0
 """Seconds beyond the services' own time: Kafka and the registry have theirs, and so has a start that is under way."""
+LAST_MOMENT = 5.0
 LOOK = 0.1
 
 
@@ -49,6 +51,15 @@ def down() -> int:
                     "by which nothing is lost"
                 )
             time.sleep(LOOK)
+        _until_gone(told.pid)
         screen.still()
         typer.echo(f"safebus is down; {len(told.processes)} processes were stopped")
     return 0
+
+
+def _until_gone(pid: int) -> None:
+    """It has let go of everything, and needs a moment more to end; one that does something else besides is let be."""
+    until = time.monotonic() + LAST_MOMENT
+    with suppress(psutil.NoSuchProcess):
+        while psutil.Process(pid).status() != psutil.STATUS_ZOMBIE and time.monotonic() < until:
+            time.sleep(LOOK)

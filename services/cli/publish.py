@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from services.bus.catalogue.cluster import Cluster
 from services.bus.codec import event_types
-from services.bus.contract import Schema, load
+from services.bus.contract import Schema, identifiers, load
 from services.bus.contract.identifiers import Fault
 from services.bus.envelope import Event
 from services.bus.errors import NotPermitted, Surroundings, Unacknowledged, UserMistake
@@ -101,8 +101,8 @@ def read_event(topic: str, text: bytes) -> Event:
         event = event_types()[topic].model_validate_json(text)
     except ValidationError as error:
         faults = list(_faults(error))
-        with suppress(ValueError, TypeError, AttributeError):  # up to where it is of no shape to look into
-            faults += (fault for fault in load()[topic].faults(json.loads(text)) if fault not in faults)
+        with suppress(ValueError, TypeError, AttributeError):  # what was found before something of no shape stays
+            faults.extend(identifiers.faults(json.loads(text), load()[topic].checks))
     else:
         faults = load()[topic].faults(event)
         if not faults:

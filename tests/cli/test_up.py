@@ -1,0 +1,219 @@
+"""`safebus up` as an operator uses it: the real thing, every process of it, from start to end."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from services.embedded.ports import free_port
+from tests.supervisor.fakes import lives
+
+PATIENCE = 120.0
+RECEIPT = {
+    "receipt_id": "r-1",
+    "disclosure_id": "5afeb05e-0000-5000-8000-000000000001",
+    "child_id": "c-1",
+    "role": "SCHOOL",
+    "state": "READ",
+    "happened_at": "2026-11-20T20:00:00+00:00",
+}
+
+
+class Bus:
+    """One installation with a folder and ports of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.env = os.environ | {
+            "COLUMNS": "120",
+            "SAFEBUS_DATA_DIR": str(folder),
+            "SAFEBUS_BOOTSTRAP_SERVERS": f"127.0.0.1:{free_port()}",
+            "SAFEBUS_REGISTRY_URL": f"http://127.0.0.1:{free_port()}/apis/ccompat/v7",
+        }
+
+    def safebus(self, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "services.cli", *arguments],
+            env=self.env | env,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def start(self) -> subprocess.Popen[str]:
+        """`safebus up` in the foreground; returns at once."""
+        command = [sys.executable, "-m", "services.cli", "up"]
+        return subprocess.Popen(command, env=self.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    def status(self) -> dict[str, Any]:
+        said: dict[str, Any] = json.loads(self.safebus("status", "--json").stdout)
+        return said
+
+    def until(self, holds: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
+        """Wait until the status is so."""
+        until = time.monotonic() + PATIENCE
+        while not holds(told := self.status()):
+            assert time.monotonic() < until, told
+            time.sleep(0.2)
+        return told
+
+
+def named(told: dict[str, Any], name: str) -> dict[str, Any]:
+    return next(process for process in told["processes"] if process["name"] == name)
+
+
+def everything_of(bus: Bus, told: dict[str, Any]) -> list[int]:
+    return [told["pid"], *(process["pid"] for process in told["processes"])]
+
+
+@pytest.fixture(scope="module")
+def bus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bus]:
+    """Up and ready; whatever a test does, nothing of it is left afterwards."""
+    bus = Bus(tmp_path_factory.mktemp("bus"))
+    up = bus.start()
+    try:
+        bus.until(lambda told: told["ready"] or up.poll() is not None)
+        assert up.poll() is None, up.communicate()[0]
+        yield bus
+    finally:
+        up.kill()  # what it started ends with it
+        up.wait()
+        for process in psutil.process_iter(["cmdline"]):
+            assert not any(str(bus.folder) in word for word in process.info["cmdline"] or ()), "an orphan"
+
+
+def test_every_service_is_ready_with_its_own_process(bus: Bus) -> None:
+    """Kafka, the registry and each service of the catalogue, each with its address; exit code 0."""
+    told = bus.status()
+    assert [process["name"] for process in told["processes"][:2]] == ["kafka", "registry"]
+    assert len({process["pid"] for process in told["processes"]}) == len(told["processes"]) > 6
+    shown = bus.safebus("status")
+    assert shown.returncode == 0
+    assert all(process["name"] in shown.stdout for process in told["processes"])
+    assert all(process["memory_mib"] < 150 for process in told["processes"][2:]), "DESIGN: no process of ours above it"
+
+
+def test_a_second_up_says_so_and_changes_nothing(bus: Bus) -> None:
+    """In the foreground or behind: it tells that safebus is up, with exit code 0."""
+    before = everything_of(bus, bus.status())
+    for arguments in (["up"], ["up", "--detach"]):
+        said = bus.safebus(*arguments)
+        assert said.returncode == 0
+        assert "was up already" in said.stderr
+    assert everything_of(bus, bus.status()) == before
+
+
+def test_the_catalogue_was_applied(bus: Bus) -> None:
+    """`safebus topics plan` sees no difference on what `safebus up` made, with no option given."""
+    said = bus.safebus("topics", "plan")
+    assert (said.returncode, said.stderr) == (0, "")
+
+
+def test_an_event_is_published_by_whom_the_catalogue_lets(bus: Bus, tmp_path: Path) -> None:
+    """The reader's receipt is taken and reaches the service; the police's is refused in one line, as is a stranger's
+    and a wrong password.
+    """
+    file = tmp_path / "receipt.json"
+    file.write_text(json.dumps(RECEIPT))
+    taken = bus.safebus("publish", "DisclosureRead", str(file), "--as", "reader", "--id", "e-1", "--json")
+    assert (taken.returncode, taken.stderr) == (0, "")
+    said = json.loads(taken.stdout)
+    assert (said["id"], said["source"], said["type"]) == ("e-1", "urn:safebus:reader", "receipts.v1")
+    refused = [
+        bus.safebus("publish", "DisclosureRead", str(file), "--as", "police"),  # may not see the topic
+        bus.safebus("publish", "DisclosureRead", str(file), "--as", "deadlines"),  # may read it, not write it
+        bus.safebus("publish", "DisclosureRead", str(file), "--as", "nobody"),
+        bus.safebus("publish", "DisclosureRead", str(file), "--as", "reader", SAFEBUS_PASSWORD="wrong"),
+    ]
+    assert [done.returncode for done in refused] == [2, 2, 2, 2]
+    assert [len(done.stderr.splitlines()) for done in refused] == [1, 1, 1, 1]
+    assert "wrong user or password" in refused[3].stderr
+
+
+def test_a_killed_service_and_a_killed_kafka_come_back(bus: Bus) -> None:
+    """kill -9 of either: started again, with how often and why; the others go on as the same processes."""
+    before = bus.status()
+    for name in ("gp-updates", "kafka"):
+        os.kill(named(before, name)["pid"], signal.SIGKILL)
+    bus.until(lambda told: named(told, "gp-updates")["restarts"] and named(told, "kafka")["restarts"])
+    after = bus.until(lambda told: told["ready"])
+    for name in ("gp-updates", "kafka"):
+        assert named(after, name)["pid"] != named(before, name)["pid"]
+        assert (named(after, name)["restarts"], named(after, name)["last_reason"]) == (1, "killed (SIGKILL)")
+    assert named(after, "registry")["pid"] == named(before, "registry")["pid"]
+    assert "gp-updates ended once" in bus.safebus("status").stdout
+
+
+def test_a_service_that_runs_is_not_recovered(bus: Bus) -> None:
+    """Two processes on one database could tell something twice; the sentence says who has it."""
+    told = bus.status()
+    for name in ("deadlines", "strategy_minutes"):
+        said = bus.safebus("recover", name)
+        pid = named(told, name.replace("_", "-"))["pid"]
+        assert (said.returncode, f"runs, process {pid};" in said.stderr) == (2, True)
+    assert everything_of(bus, bus.status()) == everything_of(bus, told)
+
+
+def test_a_lost_database_is_recovered_beside_the_rest(bus: Bus) -> None:
+    """A service whose database is gone stops and says what to do; `safebus recover` does it while Kafka stays up, and
+    the supervisor then starts the service without being asked.
+    """
+    bus.until(lambda told: told["ready"])
+    # The receipt is read and Kafka told so, at the latest when the service stops in good order.
+    os.kill(named(bus.status(), "deadlines")["pid"], signal.SIGTERM)
+    while named(bus.status(), "deadlines")["pid"]:
+        time.sleep(0.05)
+    for part in (bus.folder / "stores").glob("deadlines.db*"):
+        part.unlink()
+    stopped = named(bus.until(lambda told: named(told, "deadlines")["state"] == "stopped"), "deadlines")
+    assert stopped["last_exit"] == 70
+    assert "safebus recover deadlines" in stopped["last_reason"]
+    done = bus.safebus("recover", "deadlines", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["events"] >= 1
+    assert named(bus.until(lambda told: told["ready"]), "deadlines")["state"] == "ready"
+
+
+def test_it_ends_in_good_order_and_starts_again_behind(bus: Bus) -> None:
+    """`down` waits until nothing of it lives, and a `down` of nothing is no error; `up --detach` returns when all is
+    ready, on the data that was there; SIGINT ends that too.
+    """
+    pids = everything_of(bus, bus.status())
+    assert bus.safebus("down").returncode == 0
+    assert not any(map(lives, pids))
+    assert bus.safebus("status").returncode == 1
+    nothing = bus.safebus("down")
+    assert (nothing.returncode, "nothing to stop" in nothing.stdout) == (0, True)
+    again = bus.safebus("up", "--detach")
+    assert again.returncode == 0, again.stderr
+    told = bus.status()
+    assert told["ready"]
+    os.kill(told["pid"], signal.SIGINT)
+    bus.until(lambda _: not lives(told["pid"]))
+    assert not any(map(lives, everything_of(bus, told)))
+    assert not list((bus.folder / "run").glob("*.json"))
+
+
+def test_a_taken_port_is_one_sentence(tmp_path: Path) -> None:
+    """It says which port, who would have it, and how to choose another; in the foreground and behind."""
+    bus = Bus(tmp_path)
+    bus.env["SAFEBUS_REGISTRY_URL"] = "http://registry.example/apis/ccompat/v7"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        bus.env["SAFEBUS_BOOTSTRAP_SERVERS"] = f"127.0.0.1:{port}"
+        for arguments in (["up"], ["up", "--detach"]):
+            said = bus.safebus(*arguments)
+            assert said.returncode == 2
+            assert f"port {port}, where Kafka would listen, cannot be had" in said.stderr.splitlines()[-1]
+            assert "Traceback" not in said.stderr
