@@ -33,7 +33,7 @@ from services.bus.positions import Known, where_to_start
 from services.bus.recovery import Recovery
 from services.bus.service import Service
 from services.bus.settings import Settings
-from services.bus.store import Output, Overtaken, Place, Store, Work
+from services.bus.store import Guard, Output, Overtaken, Place, Store, Work
 
 PRUNE_INTERVAL = 3600.0
 """Seconds between two prunings of consumed ids, which look at all of them."""
@@ -87,6 +87,7 @@ class Loop:
         self._topic_ids: dict[str, str] = {}
         self._generation = -1
         self._known: dict[Partition, int] = {}
+        self._rings: dict[Partition, int] = {}
         self._directory_seen: dict[Partition, int] = {}
         self._checked = self._followed = self._looked = self._swept = self._pruned = 0.0
         self._due: tuple[int, dict[Partition, int]] | None = None
@@ -215,7 +216,8 @@ class Loop:
         foreign = [p for p in behind if p not in self._known]
         if foreign:
             guards = await self._in_thread(self._with_work, lambda w: w.guards(self._cluster, {p[0] for p in foreign}))
-            at = {(g.topic, g.partition): n for g, n in guards.items() if g.topic_id == self._topic_ids[g.topic]}
+            ours = self._topic_ids
+            at = {(g.topic, g.partition): n.next_offset for g, n in guards.items() if g.topic_id == ours[g.topic]}
             behind = [p for p in behind if max(at.get(p, -1), self._known.get(p, -1)) < ends[p]]
             moved = {p: n for p, n in at.items() if p[0] in self._directory_topics and p not in self._known}
             if moved != self._directory_seen:
@@ -250,7 +252,8 @@ class Loop:
             self._recovery.mark_dead(heard, self._topic_ids)
         with self._store.transaction() as work:
             for p in sorted(polled):
-                work.advance(self._cluster, self._place(p), self._known[p], polled[p][-1].offset + 1)
+                known = Guard(self._known[p], self._rings[p])
+                work.advance(self._cluster, self._place(p), known, Guard(polled[p][-1].offset + 1, known.rings))
             done = self._batch(work).decide(work, heard, self._topic_ids)
             if self._recovery:
                 self._recovery.keep_unsent(done)  # before anything of it is stored
@@ -336,8 +339,11 @@ class Loop:
     def _transact_alarms(self, until_us: int) -> Round:
         with self._store.transaction() as work:
             rows = work.alarms(until_us, self._known, limit=200)
-            for p in sorted({(row.topic, row.partition) for row in rows}):
-                work.advance(self._cluster, self._place(p), self._known[p], self._known[p])
+            ringing = sorted({(row.topic, row.partition) for row in rows})
+            for p in ringing:
+                known = Guard(self._known[p], self._rings[p])
+                # Or whoever has the partition by now would take these outputs for its own, and delete them unsent.
+                work.advance(self._cluster, self._place(p), known, Guard(known.next_offset, known.rings + 1))
             # Rings come before the record at the guard's offset, each ring after the last: nanoseconds, below zero.
             ordinal = time.time_ns() // 1000 * 1000 - 2**62
             done = self._batch(work).ring(work, rows, self._known, ordinal)
@@ -345,6 +351,7 @@ class Loop:
                 self._recovery.keep_unsent(done)
             work.queue(done.outputs)
             self._probe("before_alarm_commit")
+        self._rings |= {p: self._rings[p] + 1 for p in ringing}
         return done
 
     # Taking over partitions
@@ -376,19 +383,21 @@ class Loop:
                 self._reader.seek(p, offset)
             self._reader.resume(mine)
             self._known = positions
+            self._rings = {p: guards.get(self._place(p), Guard(0)).rings for p in positions}
             # All that came before is acknowledged now, and whoever should have told Kafka so may have died before.
-            self._out.committable |= {p: n for p, n in positions.items() if n > (committed[p] or begins[p])}
+            self._out.committable = {p: n for p, n in positions.items() if n > (committed[p] or begins[p])}
             log.info("claimed", service=self.service.name, partitions=len(mine))
         self._generation = generation
         self.health.ready()
 
-    def _start_of(self, p: Partition, committed: int | None, begins: int, guards: dict[Place, int], ends: int) -> int:
+    def _start_of(self, p: Partition, committed: int | None, begins: int, guards: dict[Place, Guard], ends: int) -> int:
         place = self._place(p)
+        guard = guards.get(place)
         other = any((g.topic, g.partition) == p and g.topic_id != place.topic_id for g in guards)
-        known = Known(*p, None if self._recovery else committed, begins, guards.get(place), other, ends)
+        known = Known(*p, None if self._recovery else committed, begins, guard.next_offset if guard else None, other, ends)
         return where_to_start(known, self.service.name)
 
-    def _guard_new(self, work: Work, positions: Mapping[Partition, int], guards: Mapping[Place, int]) -> None:
+    def _guard_new(self, work: Work, positions: Mapping[Partition, int], guards: Mapping[Place, Guard]) -> None:
         for p, offset in positions.items():
             if self._place(p) not in guards:
                 work.begin_at(self._cluster, self._place(p), offset)

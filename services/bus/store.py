@@ -35,6 +35,13 @@ class Place(NamedTuple):
     topic_id: str
 
 
+class Guard(NamedTuple):
+    """How far a partition was decided, and how often alarms of its views rang."""
+
+    next_offset: int
+    rings: int = 0
+
+
 class Seen(NamedTuple):
     """What is known of a consumed event."""
 
@@ -219,8 +226,9 @@ _ADVANCE = (
         guard.c.topic_id == sa.bindparam("tid"),
         guard.c.partition == sa.bindparam("part"),
         guard.c.next_offset == sa.bindparam("known"),
+        guard.c.rings == sa.bindparam("rung"),
     )
-    .values(next_offset=sa.bindparam("new"))
+    .values(next_offset=sa.bindparam("new"), rings=sa.bindparam("rings"))
 )
 _SAVE = (
     state.update()
@@ -257,10 +265,10 @@ class Work:
 
     # Guard rows
 
-    def guards(self, cluster: str, topics: Iterable[str]) -> dict[Place, int]:
-        """Next offset of each guarded partition of these topics, whatever the topic's incarnation."""
+    def guards(self, cluster: str, topics: Iterable[str]) -> dict[Place, Guard]:
+        """The guard of each guarded partition of these topics, whatever the topic's incarnation."""
         rows = self._run(sa.select(guard).where(guard.c.cluster_id == cluster, guard.c.topic.in_(list(topics))))
-        return {Place(r.topic, r.partition, r.topic_id): r.next_offset for r in rows}
+        return {Place(r.topic, r.partition, r.topic_id): Guard(r.next_offset, r.rings) for r in rows}
 
     def other_cluster(self, cluster: str) -> str | None:
         """The id of another cluster that this database has guarded, if it has."""
@@ -293,19 +301,20 @@ class Work:
                 partition=place.partition,
                 topic=place.topic,
                 next_offset=offset,
+                rings=0,
             )
         )
 
-    def advance(self, cluster: str, place: Place, known: int, new: int) -> None:
-        """Move a guard from `known` to `new`; also fences when both are the same.
+    def advance(self, cluster: str, place: Place, known: Guard, new: Guard) -> None:
+        """Move a guard from `known` to `new`, which is another.
 
         Raises:
             Overtaken: the guard does not stand at `known`.
         """
-        moved = self._run(
-            _ADVANCE,
-            {"cluster": cluster, "tid": place.topic_id, "part": place.partition, "known": known, "new": new},
-        )
+        moved = self._run(_ADVANCE, {
+            "cluster": cluster, "tid": place.topic_id, "part": place.partition,
+            "known": known.next_offset, "rung": known.rings, "new": new.next_offset, "rings": new.rings,
+        })  # fmt: skip
         if moved.rowcount != 1:
             raise Overtaken(f"guard of {place.topic}[{place.partition}]")
 

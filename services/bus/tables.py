@@ -29,6 +29,7 @@ guard = sa.Table(
     sa.Column("partition", sa.Integer, primary_key=True),
     sa.Column("topic", sa.Text, nullable=False),
     sa.Column("next_offset", sa.BigInteger, nullable=False),
+    sa.Column("rings", sa.BigInteger, nullable=False),  # how often its owners let alarms ring, which moves no offset
 )
 
 seen = sa.Table(
