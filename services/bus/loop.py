@@ -392,9 +392,9 @@ class Loop:
 
     def _start_of(self, p: Partition, committed: int | None, begins: int, guards: dict[Place, Guard], ends: int) -> int:
         place = self._place(p)
-        guard = guards.get(place)
+        guard = guards[place].next_offset if place in guards else None
         other = any((g.topic, g.partition) == p and g.topic_id != place.topic_id for g in guards)
-        known = Known(*p, None if self._recovery else committed, begins, guard.next_offset if guard else None, other, ends)
+        known = Known(*p, None if self._recovery else committed, begins, guard, other, ends)
         return where_to_start(known, self.service.name)
 
     def _guard_new(self, work: Work, positions: Mapping[Partition, int], guards: Mapping[Place, Guard]) -> None:
