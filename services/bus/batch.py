@@ -20,8 +20,7 @@ from services.bus.broker import Partition, Record
 from services.bus.claims import Claims
 from services.bus.codec import Codec, digest, envelope_of, identity
 from services.bus.deadletters import dead_letter
-from services.bus.directory import TOPICS as DIRECTORY
-from services.bus.directory import DirectoryTable, Recorded
+from services.bus.directory import DirectoryTable, Recorded, row_id
 from services.bus.envelope import Alarm, Envelope, Event, Held
 from services.bus.errors import Surroundings, Unfit
 from services.bus.events import ChildRecorded, DeadLetter, OrganisationRecorded
@@ -142,20 +141,20 @@ class Batch:
     def decide(self, work: Work, heard: Sequence[Heard], topic_ids: Mapping[str, str]) -> Round:
         """Decide these records in order and write everything but the guard."""
         self._topic_ids = topic_ids
-        heard_ids = [h.id for h in heard if h.id and h.record.topic not in DIRECTORY]
-        self._seen = work.seen(heard_ids)
+        self._seen = work.seen([h.id for h in heard if h.id and not self._only_recorded(h)])
         self._dead = work.dead([h.id for h in heard if h.retry and h.id in self._seen])
         self._load(work, [key for h in heard if h.event and (key := self._key(h.event))])
-        self._record_directory(heard)
         if self.service.directory_topics:
-            keys = {h.record.key.decode("utf-8", "replace") for h in heard if h.event and h.record.key}
-            self._directory.prefetch([key for key in keys if "\0" not in key])  # no id has one; PostgreSQL refuses it
+            self._directory.prefetch(
+                {h.record.key.decode("utf-8", "replace") for h in heard if h.event and h.record.key}
+            )
         watching = work.any_dead()
         for h in heard:
             outcome = self._one(h)
             self.round.counts[h.record.topic, outcome] += 1
             if outcome == "done" and (watching or self._buried):
                 self._overtake(h)
+        self._record()
         work.remember(list(self._new_ids.values()))
         work.overtake(self._later)
         work.bury({dead_id: self._dead[dead_id] for dead_id in self._buried})
@@ -163,17 +162,31 @@ class Batch:
         self._write(work)
         return self.round
 
-    def _record_directory(self, heard: Sequence[Heard]) -> None:
-        """Before anything of the batch is decided; a version that is not newer changes nothing."""
-        topics = self.service.directory_topics
-        self._directory.record(
-            h.event
-            for h in heard
-            if isinstance(h.event, OrganisationRecorded | ChildRecorded) and h.record.topic in topics
-        )
+    def _only_recorded(self, h: Heard) -> bool:
+        """A row of the directory, which has a version instead of a remembered id, and may be of any age."""
+        return h.record.topic in self.service.directory_topics and h.record.topic not in self.service.hears
+
+    def _row(self, h: Heard) -> str:
+        fault = h.fault
+        if isinstance(h.event, OrganisationRecorded | ChildRecorded):
+            if len(row_id(h.event).encode()) <= LONGEST_KEY:
+                self._recorded.append(h.event)
+                return "done"
+            fault = Unfit(f"its id is longer than {LONGEST_KEY} bytes", code="invalid")
+        assert fault is not None
+        self._die(h, fault)
+        return f"dead:{fault.code}"
+
+    def _record(self) -> None:
+        """Write the rows that were heard, before the next decision may ask for them."""
+        if self._recorded:
+            self._directory.record(self._recorded)
+            self._recorded = []
 
     def _one(self, h: Heard) -> str:
         """What became of one record: done, repeated, or dead and why."""
+        if self._only_recorded(h):
+            return self._row(h)
         known = self._seen.get(h.id) if h.id else None
         same = known is not None and known.digest in (h.digest, h.raw)
         retry = same and known is not None and known.died and h.retry
@@ -254,11 +267,7 @@ class Batch:
         event, envelope = h.event, h.envelope
         assert event is not None
         assert envelope is not None
-        if h.record.topic in self.service.directory_topics:
-            # However old: what a compacted topic still holds is what stands.
-            if type(event) not in self.service.on:
-                return None
-        elif envelope.time < self._oldest and not retry:
+        if envelope.time < self._oldest and not retry:
             return Unfit("older than consumed ids are kept", code="too_old", field="ce_time")
         if envelope.time > self._now + FUTURE:
             return Unfit("ce_time lies more than a day ahead", code="invalid", field="ce_time")
@@ -269,6 +278,9 @@ class Batch:
         if view is None and self.service.view:
             view = self.service.view()
         before = len(self.round.outputs)
+        if h.record.topic in self.service.directory_topics and isinstance(event, OrganisationRecorded | ChildRecorded):
+            self._recorded.append(event)
+        self._record()
         try:
             said = self.service.decide(event, view, self._directory)
             self._queue(h, said)

@@ -6,7 +6,8 @@ nothing (DESIGN.md §1, rule 8). A closed record stays and is marked closed.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from hashlib import blake2b
 from typing import Protocol
 
 import sqlalchemy as sa
@@ -19,6 +20,9 @@ from services.bus.tables import directory_ids, directory_rows
 Recorded = OrganisationRecorded | ChildRecorded
 TOPICS = (OrganisationRecorded.topic, ChildRecorded.topic)
 CACHED = 20_000
+
+LONGEST_INDEXED = 250
+"""Characters of an identifier."""
 
 
 class Directory(Protocol):
@@ -84,11 +88,11 @@ class MemoryDirectory:
         return sorted((r for r in self._rows.values() if (scheme, value) in identifiers(r)), key=row_id)
 
 
-class DirectoryTable(MemoryDirectory):
+class DirectoryTable:
     """The directory in a store's tables. Hot rows and look-ups stay in memory until the directory changes."""
 
     def __init__(self) -> None:
-        super().__init__()
+        self._rows: dict[tuple[str, str], Recorded] = {}
         self._lookups: dict[tuple[str, str], list[Recorded]] = {}
         self._connection: sa.Connection | None = None
 
@@ -104,102 +108,114 @@ class DirectoryTable(MemoryDirectory):
 
     def record(self, rows: Iterable[Recorded]) -> None:
         """Write the rows that are newer than what stands; the last of several versions wins."""
-        newest: dict[str, Recorded] = {}
+        newest: dict[tuple[str, str], Recorded] = {}
         for row in rows:
-            if row_id(row) not in newest or newest[row_id(row)].version < row.version:
-                newest[row_id(row)] = row
-        if not newest:
-            return
-        connection = self._open()
-        versions = sa.select(directory_rows.c.id, directory_rows.c.version).where(directory_rows.c.id.in_(list(newest)))
-        stands = {row.id: row.version for row in connection.execute(versions)}
-        newer = {key: row for key, row in newest.items() if stands.get(key, -1) < row.version}
-        if not newer:
-            return
-        self._write(connection, newer)
-        self.forget()
+            at = (row.topic, row_id(row))
+            if at not in newest or newest[at].version < row.version:
+                newest[at] = row
+        ids = {"ids": [own_id for _, own_id in newest]}
+        stands = {(row.kind, row.id): row.version for row in self._open().execute(_VERSIONS, ids)}
+        newer = {at: row for at, row in newest.items() if stands.get(at, -1) < row.version}
+        if newer:
+            self._write(self._open(), newer)
+            self.forget()
 
     @staticmethod
-    def _write(connection: sa.Connection, newer: dict[str, Recorded]) -> None:
+    def _write(connection: sa.Connection, newer: Mapping[tuple[str, str], Recorded]) -> None:
         dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
         insert = dialect.insert(directory_rows)
         put = insert.on_conflict_do_update(
-            index_elements=["id"],
-            set_={name: insert.excluded[name] for name in ("kind", "version", "body")},
+            index_elements=["kind", "id"],
+            set_={name: insert.excluded[name] for name in ("version", "body")},
             where=directory_rows.c.version < insert.excluded.version,
         )
         connection.execute(
             put,
             [
-                {"id": key, "kind": row.topic, "version": row.version, "body": row.model_dump_json().encode()}
-                for key, row in newer.items()
+                {"kind": kind, "id": own_id, "version": row.version, "body": row.model_dump_json().encode()}
+                for (kind, own_id), row in newer.items()
             ],
         )
-        connection.execute(directory_ids.delete().where(directory_ids.c.row_id == sa.bindparam("r")), [
-            {"r": key} for key in newer
-        ])  # fmt: skip
-        connection.execute(
-            dialect.insert(directory_ids).on_conflict_do_nothing(),
-            [
-                {"scheme": scheme, "value": value, "row_id": key}
-                for key, row in newer.items()
-                for scheme, value in identifiers(row)
-            ],
-        )
+        connection.execute(_FORGET_IDS, [{"k": kind, "r": own_id} for kind, own_id in newer])
+        found_by = [
+            {"scheme": scheme, "value": _indexed(value), "row_id": own_id, "kind": kind}
+            for (kind, own_id), row in newer.items()
+            for scheme, value in identifiers(row)
+        ]
+        if found_by:  # a child may have nothing to be found by
+            connection.execute(dialect.insert(directory_ids).on_conflict_do_nothing(), found_by)
 
     def organisation(self, organisation_id: str) -> OrganisationRecorded | None:
-        self._fetch(organisation_id)
-        return super().organisation(organisation_id)
+        row = self._row(OrganisationRecorded.topic, organisation_id)
+        return row if isinstance(row, OrganisationRecorded) else None
 
     def child(self, child_id: str) -> ChildRecorded | None:
-        self._fetch(child_id)
-        return super().child(child_id)
+        row = self._row(ChildRecorded.topic, child_id)
+        return row if isinstance(row, ChildRecorded) else None
+
+    def children_with(self, scheme: str, value: str) -> list[ChildRecorded]:
+        return [row for row in self._found(scheme, value) if isinstance(row, ChildRecorded)]
+
+    def organisations_in(self, role: Role, authority: str | None = None) -> list[OrganisationRecorded]:
+        rows = [row for row in self._found("role", role.value) if isinstance(row, OrganisationRecorded)]
+        return [row for row in rows if authority is None or row.local_authority_code == authority]
 
     def prefetch(self, keys: Collection[str]) -> None:
         """Read in one query what a batch is likely to ask for: most events are keyed by their child."""
-        if wanted := [key for key in keys if key not in self._rows]:
+        if wanted := [key for key in keys if (ChildRecorded.topic, key) not in self._rows]:
             if len(self._rows) + len(wanted) > CACHED:
                 self.forget()
-            for row in self._open().execute(_MANY, {"keys": wanted}):
-                self._rows[row.id] = _read(row.kind, row.body)
+            for row in self._open().execute(_MANY, {"ids": wanted}):
+                self._rows[row.kind, row.id] = _read(row.kind, row.body)
 
     def _open(self) -> sa.Connection:
         assert self._connection is not None, "within() a transaction first"
         return self._connection
 
-    def _fetch(self, key: str) -> None:
-        if key in self._rows:
-            return
-        row = self._open().execute(_ONE, {"key": key}).first()
-        if row is not None:
-            self._keep(key, _read(row.kind, row.body))
+    def _row(self, kind: str, own_id: str) -> Recorded | None:
+        if (kind, own_id) not in self._rows:
+            found = self._open().execute(_ONE, {"kind": kind, "id": own_id}).first()
+            return self._keep(kind, own_id, _read(kind, found.body)) if found else None
+        return self._rows[kind, own_id]
 
-    def _keep(self, key: str, row: Recorded) -> Recorded:
+    def _keep(self, kind: str, own_id: str, row: Recorded) -> Recorded:
         if len(self._rows) >= CACHED:
             self.forget()
-        self._rows[key] = row
+        self._rows[kind, own_id] = row
         return row
 
     def _found(self, scheme: str, value: str) -> list[Recorded]:
         at = (scheme, value)
         if at not in self._lookups:
-            found = self._open().execute(_FOUND, {"scheme": scheme, "value": value})
+            found = self._open().execute(_FOUND, {"scheme": scheme, "value": _indexed(value)})
             if len(self._lookups) >= CACHED:
                 self.forget()
-            self._lookups[at] = [self._keep(row.id, _read(row.kind, row.body)) for row in found]
+            self._lookups[at] = [self._keep(row.kind, row.id, _read(row.kind, row.body)) for row in found]
         return self._lookups[at]
 
 
-_MANY = sa.select(directory_rows.c.id, directory_rows.c.kind, directory_rows.c.body).where(
-    directory_rows.c.id.in_(sa.bindparam("keys", expanding=True))
+_BODIES = sa.select(directory_rows.c.id, directory_rows.c.kind, directory_rows.c.body)
+_VERSIONS = sa.select(directory_rows.c.kind, directory_rows.c.id, directory_rows.c.version).where(
+    directory_rows.c.id.in_(sa.bindparam("ids", expanding=True))
 )
-_ONE = sa.select(directory_rows.c.kind, directory_rows.c.body).where(directory_rows.c.id == sa.bindparam("key"))
+_MANY = _BODIES.where(directory_rows.c.id.in_(sa.bindparam("ids", expanding=True)))
+_ONE = _BODIES.where(directory_rows.c.kind == sa.bindparam("kind"), directory_rows.c.id == sa.bindparam("id"))
 _FOUND = (
-    sa.select(directory_rows.c.id, directory_rows.c.kind, directory_rows.c.body)
-    .join(directory_ids, directory_ids.c.row_id == directory_rows.c.id)
+    _BODIES.join(
+        directory_ids,
+        sa.and_(directory_ids.c.row_id == directory_rows.c.id, directory_ids.c.kind == directory_rows.c.kind),
+    )
     .where(directory_ids.c.scheme == sa.bindparam("scheme"), directory_ids.c.value == sa.bindparam("value"))
     .order_by(directory_rows.c.id)
 )
+_FORGET_IDS = directory_ids.delete().where(
+    directory_ids.c.kind == sa.bindparam("k"), directory_ids.c.row_id == sa.bindparam("r")
+)
+
+
+def _indexed(value: str) -> str:
+    """What stands in the index: PostgreSQL's takes no long one, so that is hashed."""
+    return value if len(value) <= LONGEST_INDEXED else blake2b(value.encode(), digest_size=16).hexdigest()
 
 
 def _read(topic: str, body: bytes) -> Recorded:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 
 metadata = sa.MetaData()
@@ -17,6 +19,18 @@ class Bytes(sa.LargeBinary):
 
     def result_processor(self, dialect: sa.Dialect, coltype: object) -> None:
         return None
+
+
+class Words(Bytes):
+    """Text from an event, as UTF-8: PostgreSQL's own text takes no NUL, and sorts by the server's language."""
+
+    cache_ok = True
+
+    def bind_processor(self, dialect: sa.Dialect) -> Any:
+        return str.encode
+
+    def result_processor(self, dialect: sa.Dialect, coltype: object) -> Any:
+        return bytes.decode
 
 
 ID = Bytes(16)
@@ -56,7 +70,7 @@ dead = sa.Table(
 state = sa.Table(
     "state",
     metadata,
-    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("key", Words, primary_key=True),
     sa.Column("version", sa.BigInteger, nullable=False),
     sa.Column("body", Bytes, nullable=False),
     sa.Column("alarm_us", sa.BigInteger, index=True),  # microseconds since 1970; null when nothing is awaited
@@ -83,8 +97,8 @@ outbox = sa.Table(
 directory_rows = sa.Table(
     "directory_rows",
     metadata,
-    sa.Column("id", sa.Text, primary_key=True),  # an organisation's or a child's
-    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, primary_key=True),  # the topic: an organisation and a child may have one id
+    sa.Column("id", Words, primary_key=True),
     sa.Column("version", sa.BigInteger, nullable=False),
     sa.Column("body", Bytes, nullable=False),
     sqlite_with_rowid=False,
@@ -94,8 +108,10 @@ directory_ids = sa.Table(
     "directory_ids",
     metadata,
     sa.Column("scheme", sa.Text, primary_key=True),  # nhs-number, upn, …, date-of-birth, role
-    sa.Column("value", sa.Text, primary_key=True),
-    sa.Column("row_id", sa.Text, primary_key=True, index=True),
+    sa.Column("value", Words, primary_key=True),
+    sa.Column("row_id", Words, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Index("directory_ids_of_row", "kind", "row_id"),
     sqlite_with_rowid=False,
 )
 

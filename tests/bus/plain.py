@@ -30,6 +30,7 @@ from services.bus.events import (
     DeadlineMet,
     DeadlineMissed,
     LawfulBasis,
+    OrganisationRecorded,
     Purpose,
     RecordStatus,
     Registration,
@@ -197,6 +198,21 @@ def child(child_id: str, version: int, *schools: str, **more: Any) -> ChildRecor
         "circumstances": [],
     }
     return ChildRecorded(**(fields | more))
+
+
+def organisation(organisation_id: str, version: int, kind: Role = Role.SCHOOL, **more: Any) -> OrganisationRecorded:
+    """The directory's record of a school, or of an organisation of another kind."""
+    fields: dict[str, Any] = {
+        "organisation_id": organisation_id,
+        "version": version,
+        "kind": kind,
+        "name": "Made Up",
+        "status": RecordStatus.OPEN,
+        "weekly_hours": [],
+        "closed_days": [],
+        "terms": [],
+    }
+    return OrganisationRecorded(**(fields | more))
 
 
 class MemoryRegistry:

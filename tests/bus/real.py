@@ -10,7 +10,8 @@ from typing import Any
 from uuid import uuid4
 
 from aiokafka import AIOKafkaProducer
-from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
 from confluent_kafka.admin import NewTopic
 
 from services.bus.broker import Header, Partition
@@ -57,11 +58,16 @@ class KafkaBus(Bus):
             await producer.send_and_wait(topic, value, key, headers=list(headers))
 
     async def committed(self, service: Service = NOTER, topic: str = MATCHES) -> dict[Partition, int | None]:
-        asked = [TopicPartition(topic, n) for n in range(TOPICS[topic])]
-        group = ConsumerGroupTopicPartitions(self.named(service).name, asked)
-        future = self.kafka.admin.list_consumer_group_offsets([group])[group.group_id]
-        found = await asyncio.to_thread(future.result, SECONDS)
-        return {(tp.topic, tp.partition): tp.offset if tp.offset >= 0 else None for tp in found.topic_partitions}
+        admin = AIOKafkaAdminClient(**self.kafka.aiokafka())
+        await admin.start()
+        try:
+            found = await admin.list_consumer_group_offsets(self.named(service).name)
+        except KafkaError:  # a broker that has just been started has no coordinator of groups yet
+            found = {}
+        finally:
+            await admin.close()
+        offsets = {(tp.topic, tp.partition): at.offset for tp, at in found.items() if at.offset >= 0}
+        return {(topic, n): offsets.get((topic, n)) for n in range(TOPICS[topic])}
 
     async def recreate(self, topic: str) -> None:
         await asyncio.to_thread(self.clear, topic)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from services.bus.directory import DirectoryTable
-from services.bus.events import RecordStatus
-from tests.bus.plain import LETTERS, TELLER, Bus, child, eventually, match
+from services.bus.events import ChildIdentity, RecordStatus
+from tests.bus.plain import LETTERS, TELLER, Bus, child, eventually, match, organisation
 
 
 async def test_a_decision_asks_the_directory_as_it_was_when_its_batch_began(every: Bus) -> None:
@@ -81,3 +81,66 @@ async def test_the_directory_is_read_however_old_its_records_are(bus: Bus) -> No
         await bus.until(1)
     assert await bus.subjects() == ["school:1"]
     assert await bus.said(LETTERS) == []
+
+
+async def test_a_child_with_nothing_to_be_found_by_is_recorded(stored: Bus) -> None:
+    """An unborn child has no name and no identifier yet (H13)."""
+    nameless = ChildIdentity(forenames="", family_name="")
+    await stored.publish(child("c1", 1, "school:1", identity=nameless))
+    async with stored.running(TELLER):
+        await stored.publish(match("i", "a"))
+        await stored.until(1)
+    assert await stored.subjects() == ["school:1"]
+
+
+async def test_names_with_anything_in_them_pass_through_unharmed(stored: Bus) -> None:
+    """A NUL, an emoji, a right-to-left name, and one longer than an index takes: kept, and found by them."""
+    names = ["a\0b", "👧🏽", "عائشة", "x" * 5000]
+    for number, name in enumerate(names):
+        identity = ChildIdentity(forenames=name, family_name=name)
+        await stored.publish(child(f"c{name[:500]}", 1, f"school:{number}", identity=identity))
+    async with stored.running(TELLER):
+        await stored.publish(*(match(f"i{name[:500]}", name, child=f"c{name[:500]}") for name in names))
+        said = await stored.until(4)
+    assert {(e.child_id, e.envelope.subject) for e in said} == {
+        (f"i{n[:500]}", f"school:{x}") for x, n in enumerate(names)
+    }
+    with stored.engine(TELLER).begin() as connection:
+        directory = DirectoryTable().within(connection)
+        found = [directory.children_with("family-name", name.casefold()) for name in names]
+    assert [[row.identity.forenames for row in rows] for rows in found] == [[name] for name in names]
+
+
+async def test_a_child_and_a_school_of_one_id_are_two(stored: Bus) -> None:
+    """A child recorded under a school's id does not take the school away."""
+    await stored.publish(organisation("x", 1), child("x", 7, "school:1"))
+    async with stored.running(TELLER):
+        await stored.publish(match("i", "a", child="x"))
+        await stored.until(1)
+    with stored.engine(TELLER).begin() as connection:
+        directory = DirectoryTable().within(connection)
+        school, pupil = directory.organisation("x"), directory.child("x")
+    assert school
+    assert pupil
+    assert (school.version, pupil.version) == (1, 7)
+
+
+async def test_an_id_too_long_to_keep_is_a_dead_letter(stored: Bus) -> None:
+    """An id of two thousand characters is nobody's; the other rows are recorded."""
+    await stored.publish(child("c" * 2000, 1), child("c1", 1, "school:1"))
+    async with stored.running(TELLER):
+        await stored.publish(match("i", "a"))
+        await stored.until(1)
+        (letter,) = await stored.until(1, LETTERS)
+    assert letter.reason_code == "invalid"
+
+
+async def test_a_record_that_is_published_twice_changes_nothing(stored: Bus) -> None:
+    """The same event, id and all, comes again in the same batch and in a later one."""
+    await stored.say(child("c1", 1, "school:1"), ce_id=b"1")
+    await stored.say(child("c1", 1, "school:1"), ce_id=b"1")
+    async with stored.running(TELLER):
+        await stored.quiet(TELLER, "directory.children.v1")
+        await stored.say(child("c1", 1, "school:1"), ce_id=b"1")
+        await stored.quiet(TELLER, "directory.children.v1")
+    assert await stored.said(LETTERS) == []
