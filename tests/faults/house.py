@@ -24,10 +24,10 @@ import psutil
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException
 
-from services.bus.batch import hear
 from services.bus.broker import Record
 from services.bus.codec import Codec
 from services.bus.events import ChildMatched, DeadLetter, DeadlineMet
+from services.bus.heard import hear
 from services.bus.kafka import KafkaBroker
 from services.bus.publish import Publisher
 from services.bus.settings import Settings
@@ -77,11 +77,12 @@ class Victim:
     async def stopped(self, seconds: float = 30) -> None:
         """Until a SIGSTOP has taken hold."""
         here = psutil.Process(self.process.pid)
-        assert await until(here.status, lambda found: found == psutil.STATUS_STOPPED, seconds) == psutil.STATUS_STOPPED
+        found = await until(here.status, lambda found: found == psutil.STATUS_STOPPED, seconds)
+        assert found == psutil.STATUS_STOPPED, self.log
 
     async def has_said(self, words: str, seconds: float = 30) -> None:
         """Until these words stand in its log."""
-        assert words in await until(lambda: self.log, lambda found: words in found, seconds)
+        assert words in await until(lambda: self.log, lambda found: words in found, seconds), self.log
 
     async def page(self, path: str) -> tuple[int, str]:
         """Status and text of one of its pages."""
@@ -122,13 +123,14 @@ class House:
 
     broker: Broker
     folder: Path
+    kind: str = "counter"
     store: str = ""
     victims: list[Victim] = field(default_factory=list)
     published: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     """References published, by child, in order."""
 
     def __post_init__(self) -> None:
-        self.service = f"counter-{uuid4().hex[:8]}"
+        self.service = f"{self.kind}-{uuid4().hex[:8]}"
         self.store = self.store or f"sqlite:///{self.folder}/store.db"
         self.records: list[Record] = []
         self._reader: AIOKafkaConsumer | None = None
@@ -253,12 +255,12 @@ class House:
     @property
     def repeats(self) -> int:
         """How many records say again what was said before."""
-        return len(self.records) - len({_header(record, "ce_id") for record in self.records})
+        return len(self.records) - len({header(record, "ce_id") for record in self.records})
 
     async def everything_said(self, seconds: float = 60) -> None:
         """Until there is an output for every event published; what there is by then."""
         wanted = {reference for references in self.published.values() for reference in references}
-        await until(self.said, lambda found: {_header(r, "ce_subject") for r in found} >= wanted, seconds)
+        await until(self.said, lambda found: {header(r, "ce_subject") for r in found} >= wanted, seconds)
 
     async def kept_the_promise(self, seconds: float = 60, *, ordered: bool = True) -> None:
         """Everything published took effect once: none lost, none twice, in order per key, repeats byte for byte.
@@ -269,7 +271,7 @@ class House:
         logs = "\n".join(victim.log for victim in self.victims)
         firsts: dict[str, Record] = {}
         for record in self.records:
-            first = firsts.setdefault(_header(record, "ce_id"), record)
+            first = firsts.setdefault(header(record, "ce_id"), record)
             assert (first.value, first.key, first.headers) == (record.value, record.key, record.headers), logs
         said: dict[str, list[str]] = defaultdict(list)
         numbers: dict[str, list[float]] = defaultdict(list)
@@ -289,7 +291,7 @@ class House:
         assert said.keys() == self.published.keys()
 
 
-def _header(record: Record, name: str) -> str:
+def header(record: Record, name: str) -> str:
     return (dict(record.headers).get(name) or b"").decode()
 
 

@@ -6,10 +6,12 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
-from tests.faults.house import House
+from tests.embedded.broker import Broker
+from tests.faults.house import House, header
 
 
 @pytest.fixture
@@ -17,6 +19,15 @@ def workers(house: House, postgres: str) -> House:
     """A house whose service may run as many workers."""
     house.store = postgres
     return house
+
+
+@pytest.fixture
+async def reminders(own_kafka: Broker, tmp_path: Path, postgres: str) -> AsyncIterator[House]:
+    """The same, of a service that rings alarms."""
+    house = House(own_kafka, tmp_path, "reminder", postgres)
+    await house.open()
+    yield house
+    await house.close()
 
 
 @asynccontextmanager
@@ -81,3 +92,18 @@ async def test_two_partitions_that_share_a_row_lose_no_increment(workers: House)
     await second.has_said("claimed")
     await workers.publish(1000, incidents=12, children=1)
     await workers.kept_the_promise(ordered=False)
+
+
+async def test_an_alarm_that_rang_under_two_owners_is_not_forgotten(reminders: House) -> None:
+    """A paused worker's ring is committed after another took over, and it dies before it says so: the other does."""
+    await reminders.publish(1)
+    rings = reminders.victim("before_alarm_commit 1 SIGSTOP,before_send 2 SIGKILL", session_timeout=3)
+    await rings.stopped()
+    await reminders.publish(199)
+    other = reminders.victim(session_timeout=3)
+    await other.has_said("claimed")
+    rings.signal(signal.SIGCONT)
+    assert await rings.ended() == -signal.SIGKILL, rings.log
+    await reminders.everything_said()
+    said = dict.fromkeys(header(record, "ce_subject") for record in reminders.records if record.key == b"c0")
+    assert list(said)[:3] == ["r0", "reminder c0 1", "r12"], other.log

@@ -1,7 +1,8 @@
 """`python -m tests.faults.victim [recover]`: a small service as a process, which ends or stops where it is told to.
 
 It goes through `services.bus.run` as every service does; only the schemas come from the checkout, not a registry.
-SAFEBUS_VICTIM names the service, SAFEBUS_FAULT the point, the time and the signal, as in `committed 3 SIGKILL`.
+SAFEBUS_VICTIM names the service, SAFEBUS_FAULT when it is struck and by what,
+as in `committed 3 SIGKILL`: the third time it comes to that point; several are parted by commas.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from uuid import NAMESPACE_URL, uuid5
 from services.bus import kafka, run
 from services.bus.broker import Partition, Sending
 from services.bus.codec import Codec
-from services.bus.envelope import Event
+from services.bus.envelope import Alarm, Event
 from services.bus.errors import SafebusError
 from services.bus.events import ChildMatched, DeadlineKind, DeadlineMet
 from services.bus.loop import Loop
@@ -60,15 +61,58 @@ def count(match: ChildMatched, tally: Tally) -> Iterator[Event]:
     )
 
 
+class Impatient(Tally):
+    """Wants to be asked at once what is missing."""
+
+    heard_at: datetime | None = None
+
+    @property
+    def alarm(self) -> datetime | None:
+        return self.heard_at
+
+    def evolve(self, event: Event) -> Self:
+        return super().evolve(event).model_copy(update={"heard_at": event.at})
+
+    def rung(self, alarm: Alarm) -> Self:
+        return self.model_copy(update={"heard_at": None})
+
+
+def count_impatiently(match: ChildMatched, tally: Impatient) -> Iterator[Event]:
+    """The same; a decision names the view that it is given."""
+    yield from count(match, tally)
+
+
+def remind(alarm: Alarm, tally: Impatient) -> Iterator[Event]:
+    """Says how many answers there were when the alarm rang, under the child's key."""
+    child = alarm.envelope.id.split()[1]
+    yield DeadlineMet.because(
+        alarm,
+        subject=f"reminder {child} {tally.answers}",
+        deadline_id=uuid5(NAMESPACE_URL, child),
+        child_id=child,
+        kind=DeadlineKind.MATCH_BY_PERSON,
+        due_by=alarm.at,
+        met_at=alarm.at,
+        late=True,
+    )
+
+
+def service(name: str) -> Service:
+    """`counter-…` says what it counts; `reminder-…` also says, when nothing comes, how many there were."""
+    if name.startswith("counter"):
+        return Service(name, {ChildMatched: count}, (DeadlineMet,), view=Tally)
+    return Service(name, {ChildMatched: count_impatiently}, (DeadlineMet,), view=Impatient, on_alarm=remind)
+
+
 def probe(fault: str) -> Callable[[str], None]:
     """Strikes this process by the signal that `fault` names, when it comes to that point for that time."""
-    where, time, name = fault.split()
+    faults = {(where, int(time)): signal.Signals[name] for where, time, name in map(str.split, fault.split(","))}
     passed: Counter[str] = Counter()
 
     def strike(point: str) -> None:
         passed[point] += 1
-        if point == where and passed[point] == int(time):
-            os.kill(os.getpid(), signal.Signals[name])
+        if number := faults.get((point, passed[point])):
+            signal.raise_signal(number)  # to this very thread, so that it does nothing more
 
     return strike
 
@@ -90,7 +134,7 @@ def send_in_turn(strike: Callable[[str], None]) -> None:
 
 def main(arguments: Sequence[str]) -> None:
     """Run, or recover; both as the command line would."""
-    victim = Service(os.environ["SAFEBUS_VICTIM"], on={ChildMatched: count}, emits=(DeadlineMet,), view=Tally)
+    victim = service(os.environ["SAFEBUS_VICTIM"])
     run.codec_for = lambda at: Codec(MemoryRegistry(), KEYS)
     more: dict[str, Any] = {}
     if fault := os.environ.get("SAFEBUS_FAULT"):
