@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from services.bus.errors import UserMistake
 from services.bus.health import Health
 from services.bus.settings import Settings
 
@@ -49,7 +50,14 @@ class StatusPage:
     """Serves until closed; `port` is the one it got."""
 
     def __init__(self, health: Health, settings: Settings) -> None:
-        self._socket = socket.create_server((settings.http_host, settings.http_port))
+        where = (settings.http_host, settings.http_port)
+        try:
+            self._socket = socket.create_server(where)
+        except OSError as error:
+            raise UserMistake(
+                f"{where[0]}:{where[1]}, where the process would show its health, cannot be had ({error.strerror}); "
+                "choose another SAFEBUS_HTTP_PORT, or 0 for any"
+            ) from error
         self.port: int = self._socket.getsockname()[1]
         self._server = _Server(uvicorn.Config(application(health), log_config=None, access_log=False, lifespan="off"))
         self._task: asyncio.Task[None] | None = None

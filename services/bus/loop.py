@@ -165,6 +165,8 @@ class Loop:
             await self._ring()
             polled = await self._reader.poll(self._at.batch_size, self._at.poll_ms)
             self._out.raise_if_failed()
+            if self._reader.generation != self._generation:
+                return  # the partitions changed hands meanwhile: what came is read again from the guards
             if any(polled.values()):
                 await self._take(polled)
             else:

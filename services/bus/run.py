@@ -11,6 +11,7 @@ import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
+from traceback import extract_tb
 
 import structlog
 
@@ -47,6 +48,9 @@ def run(service: Service) -> None:
     except SafebusError as error:
         code = error.exit_code
         log.error("ended", service=service.name, reason=str(error), exit_code=code)  # noqa: TRY400 - no traceback
+    except Exception as error:  # noqa: BLE001 - a fault of ours; its text may hold what an event said
+        at_lines = [f"{frame.filename}:{frame.lineno}" for frame in extract_tb(error.__traceback__)]
+        log.error("ended", service=service.name, reason=type(error).__name__, exit_code=code, where=at_lines)  # noqa: TRY400
     finally:
         # A library's thread that will not end may not keep the process: what counts is stored.
         sys.stderr.flush()
