@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from hashlib import blake2b
 from typing import Any
 
 import structlog
@@ -18,17 +17,15 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from services.bus.broker import Partition, Record
 from services.bus.claims import Claims
-from services.bus.codec import Codec, digest, envelope_of, identity
+from services.bus.codec import Codec
 from services.bus.deadletters import dead_letter
 from services.bus.directory import DirectoryTable, Recorded, row_id
 from services.bus.envelope import Alarm, Envelope, Event, Held
 from services.bus.errors import Surroundings, Unfit
 from services.bus.events import ChildRecorded, DeadLetter, OrganisationRecorded
+from services.bus.heard import Heard
 from services.bus.service import Service, View
 from services.bus.store import Died, Output, Seen, StateRow, Work
-
-RETRY_HEADER = "safebus_retry"
-"""A dead letter's original record, published again with this header, is decided once more."""
 
 STEP_HEADER = "ce_causestep"
 """Which of how many outputs of its cause an output is, or `died`, and where the cause stands, such as
@@ -50,52 +47,6 @@ SNOOZE = timedelta(minutes=10)
 """An alarm whose decision failed rings again after this, and is counted each time."""
 
 log = structlog.get_logger()
-
-
-@dataclass(slots=True)
-class Heard:
-    """One record, decoded or not."""
-
-    record: Record
-    event: Event | None = None
-    fault: Unfit | None = None
-    envelope: Envelope | None = None
-    id: bytes = b""
-    digest: bytes = b""
-
-    @property
-    def retry(self) -> bool:
-        return any(name == RETRY_HEADER for name, _ in self.record.headers)
-
-    @property
-    def raw(self) -> bytes:
-        """16 bytes of the body as it came: what is known of an event that could not be decoded."""
-        return blake2b(self.record.value or b"", digest_size=16).digest()
-
-    @property
-    def key_hash(self) -> bytes:
-        """16 bytes of topic and key: whose order a retry may not break."""
-        return blake2b(self.record.topic.encode() + b"\0" + (self.record.key or b""), digest_size=16).digest()
-
-
-def hear(record: Record, codec: Codec, service: str) -> Heard:
-    """Decode; a fault is kept, not raised."""
-    heard = Heard(record)
-    try:
-        heard.event = codec.decode(record, service)
-        heard.envelope = heard.event.envelope
-        heard.digest = digest(heard.event)
-    except Unfit as fault:
-        heard.fault = fault
-        if fault.code != "no_identity":
-            try:
-                heard.envelope = envelope_of(record.headers, record.topic, service)
-            except Unfit:
-                return heard
-        heard.digest = heard.raw
-    if heard.envelope:
-        heard.id = identity(heard.envelope)
-    return heard
 
 
 @dataclass(slots=True)

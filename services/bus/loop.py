@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 import structlog
 
-from services.bus.batch import Batch, Round, hear
+from services.bus.batch import Batch, Round
 from services.bus.broker import Broker, Partition, Record
 from services.bus.claims import Claims
 from services.bus.clock import Clock
@@ -27,6 +27,7 @@ from services.bus.directory import DirectoryTable
 from services.bus.errors import MustStop, Surroundings
 from services.bus.events import DeadLetter
 from services.bus.health import Health
+from services.bus.heard import hear
 from services.bus.metrics import BATCH, HEARD, REDONE, UNSENT
 from services.bus.outgoing import Outgoing
 from services.bus.positions import Known, where_to_start

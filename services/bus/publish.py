@@ -10,12 +10,12 @@ from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
-from services.bus.batch import hear
 from services.bus.broker import Broker, Partition, Sending
 from services.bus.clock import Clock
 from services.bus.codec import Codec, event_types
 from services.bus.envelope import Envelope, Event
 from services.bus.errors import NotPermitted, UserMistake
+from services.bus.heard import hear
 from services.bus.run import broker_for, codec_for
 from services.bus.settings import Settings, settings
 

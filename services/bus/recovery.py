@@ -13,9 +13,10 @@ from hashlib import blake2b
 import structlog
 from pydantic_core import from_json
 
-from services.bus.batch import DIED, STEP_HEADER, Heard, Round, where
+from services.bus.batch import DIED, STEP_HEADER, Round, where
 from services.bus.broker import Broker, Partition
 from services.bus.errors import Surroundings, Unfit
+from services.bus.heard import Heard
 
 log = structlog.get_logger()
 

@@ -13,7 +13,6 @@ from uuid import NAMESPACE_URL, uuid5
 
 import sqlalchemy as sa
 
-from services.bus.batch import hear
 from services.bus.broker import Broker, Header, Partition, Record
 from services.bus.clock import Clock
 from services.bus.codec import Codec
@@ -36,6 +35,7 @@ from services.bus.events import (
     Registration,
     Role,
 )
+from services.bus.heard import hear
 from services.bus.loop import Loop
 from services.bus.memory import MemoryBroker
 from services.bus.publish import Publisher

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
 
-from services.bus.batch import hear
 from services.bus.broker import Reader
 from services.bus.catalogue import load
 from services.bus.envelope import Envelope, Event
 from services.bus.events import ChildUnmatched, DeadLetter, Disclosure
+from services.bus.heard import hear
 from services.bus.run import broker_for, codec_for
 from services.bus.settings import Settings
 

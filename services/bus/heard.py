@@ -1,0 +1,60 @@
+"""One record as a service hears it: decoded, or with what is wrong with it, and by what it is known again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from services.bus.broker import Record
+from services.bus.codec import Codec, digest, envelope_of, identity
+from services.bus.envelope import Envelope, Event
+from services.bus.errors import Unfit
+
+RETRY_HEADER = "safebus_retry"
+"""A dead letter's original record, published again with this header, is decided once more."""
+
+
+@dataclass(slots=True)
+class Heard:
+    """One record, decoded or not."""
+
+    record: Record
+    event: Event | None = None
+    fault: Unfit | None = None
+    envelope: Envelope | None = None
+    id: bytes = b""
+    digest: bytes = b""
+
+    @property
+    def retry(self) -> bool:
+        return any(name == RETRY_HEADER for name, _ in self.record.headers)
+
+    @property
+    def raw(self) -> bytes:
+        """16 bytes of the body as it came: what is known of an event that could not be decoded."""
+        return blake2b(self.record.value or b"", digest_size=16).digest()
+
+    @property
+    def key_hash(self) -> bytes:
+        """16 bytes of topic and key: whose order a retry may not break."""
+        return blake2b(self.record.topic.encode() + b"\0" + (self.record.key or b""), digest_size=16).digest()
+
+
+def hear(record: Record, codec: Codec, service: str) -> Heard:
+    """Decode; a fault is kept, not raised."""
+    heard = Heard(record)
+    try:
+        heard.event = codec.decode(record, service)
+        heard.envelope = heard.event.envelope
+        heard.digest = digest(heard.event)
+    except Unfit as fault:
+        heard.fault = fault
+        if fault.code != "no_identity":
+            try:
+                heard.envelope = envelope_of(record.headers, record.topic, service)
+            except Unfit:
+                return heard
+        heard.digest = heard.raw
+    if heard.envelope:
+        heard.id = identity(heard.envelope)
+    return heard
