@@ -7,6 +7,7 @@ import logging
 import ssl
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
@@ -289,6 +290,12 @@ class KafkaReader(ConsumerRebalanceListener):  # type: ignore[misc]
         return found
 
 
+@lru_cache(maxsize=65_536)
+def hashed(key: bytes) -> int:
+    """murmur2 as every client of the bus must use it. aiokafka's is pure Python, and a child's key comes again."""
+    return int(murmur2(key) & 0x7FFFFFFF)
+
+
 class KafkaWriter:
     """Explicit batches, closed before they are sent, so the producer never splits or mixes them."""
 
@@ -318,7 +325,7 @@ class KafkaWriter:
                 self._partitions[topic] = len(await self._producer.partitions_for(topic))
 
     def partition_for(self, topic: str, key: bytes) -> int:
-        return int((murmur2(key) & 0x7FFFFFFF) % self._partitions[topic])
+        return hashed(key) % self._partitions[topic]
 
     async def send(self, partition: Partition, records: Sequence[Sending]) -> None:
         topic, number = partition

@@ -80,5 +80,8 @@ class Outgoing:
 
     def _measure(self, records: Sequence[Record]) -> None:
         now = time.time()
-        for record in records:
-            LATENCY.labels(self._service, record.topic).observe(max(0.0, now - record.timestamp / 1000))
+        for topic in {record.topic for record in records}:
+            observe = LATENCY.labels(self._service, topic).observe
+            for record in records:
+                if record.topic == topic:
+                    observe(max(0.0, now - record.timestamp / 1000))
