@@ -15,7 +15,7 @@ import structlog
 from pydantic_core import to_json
 from sqlalchemy.exc import SQLAlchemyError
 
-from services.bus.broker import Partition, Record
+from services.bus.broker import Partition, Record, Sending
 from services.bus.claims import Claims
 from services.bus.codec import Codec
 from services.bus.deadletters import dead_letter
@@ -268,11 +268,13 @@ class Batch:
             raise TypeError(f"{self.service.name} does not emit {type(event).__name__}")
         envelope = event.envelope
         value = self._codec.encode(event)
-        headers = to_json([*self._codec.headers(envelope, self._now), (STEP_HEADER, step)])
+        pairs = [*self._codec.headers(envelope, self._now), (STEP_HEADER, step.encode())]
+        headers = to_json(pairs)
         key = self._codec.key_of(event)
         if len(value) + len(headers) + len(key) > self._max_bytes:
             raise Unfit(f"its {event.topic} would be larger than {self._max_bytes} bytes", code=TOO_LARGE)
-        self.round.outputs.append(Output(*place, offset, ordinal, event.topic, key, value, headers, envelope.id))
+        ready = Sending(key, value, pairs)
+        self.round.outputs.append(Output(*place, offset, ordinal, event.topic, key, value, headers, envelope.id, ready))
 
     def _die(self, h: Heard, fault: Unfit) -> None:
         self._bury(h, fault, 0, DIED)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import blake2b
 from io import BytesIO
 from typing import Any, Protocol
@@ -20,7 +20,7 @@ from fastavro import parse_schema, schemaless_reader, schemaless_writer
 from pydantic import ValidationError
 
 from services.bus import events as generated
-from services.bus.broker import Header, Record
+from services.bus.broker import Record
 from services.bus.contract import Schema, load
 from services.bus.contract.schemas import fingerprint_of
 from services.bus.envelope import Envelope, Event
@@ -65,6 +65,7 @@ class Codec:
         self._schemas: Mapping[str, Schema] = load()
         self._ids: dict[str, tuple[bytes, bytes]] = {}
         self._writers: dict[tuple[str, int], _Writer | None] = {}
+        self._alike: dict[tuple[str, str], list[tuple[str, bytes]]] = {}
 
     async def prepare(self, topics: Iterable[str]) -> None:
         """Learn the ids of the schemas to write with.
@@ -92,25 +93,34 @@ class Codec:
             return event.key or b""
         return str(getattr(event, self._keys[event.topic])).encode()
 
-    def headers(self, envelope: Envelope, time: datetime | None = None) -> list[tuple[str, str]]:
+    def headers(self, envelope: Envelope, time: datetime | None = None) -> list[tuple[str, bytes]]:
         """The envelope as header names and values; `time` instead of its own, if given."""
         pairs = [
-            ("ce_specversion", "1.0"),
-            ("ce_id", envelope.id),
-            ("ce_source", envelope.source),
-            ("ce_type", envelope.type),
-            ("ce_time", (time or envelope.time).isoformat()),
-            ("ce_dataschema", self._ids[envelope.type][1].decode()),
-            ("ce_correlationid", envelope.correlation_id),
-            ("content-type", "application/avro"),
+            *self._always(envelope.type, envelope.source),
+            ("ce_id", envelope.id.encode()),
+            ("ce_time", (time or envelope.time).isoformat().encode()),
+            ("ce_correlationid", envelope.correlation_id.encode()),
         ]
         if envelope.subject:
-            pairs.append(("ce_subject", envelope.subject))
+            pairs.append(("ce_subject", envelope.subject.encode()))
         if envelope.cause_id:
-            pairs += [("ce_causeid", envelope.cause_id), ("ce_causesource", envelope.cause_source or "")]
+            pairs.append(("ce_causeid", envelope.cause_id.encode()))
+            pairs.append(("ce_causesource", (envelope.cause_source or "").encode()))
         if envelope.traceparent:
-            pairs.append(("traceparent", envelope.traceparent))
+            pairs.append(("traceparent", envelope.traceparent.encode()))
         return pairs
+
+    def _always(self, topic: str, source: str) -> list[tuple[str, bytes]]:
+        """What each event of one type and source has alike."""
+        if (topic, source) not in self._alike:
+            self._alike[topic, source] = [
+                ("ce_specversion", b"1.0"),
+                ("ce_source", source.encode()),
+                ("ce_type", topic.encode()),
+                ("ce_dataschema", self._ids[topic][1]),
+                ("content-type", b"application/avro"),
+            ]
+        return self._alike[topic, source]
 
     async def learn(self, records: Iterable[Record]) -> None:
         """Fetch the writers' schemas that these records name and that are not known yet.
@@ -118,15 +128,17 @@ class Codec:
         Raises:
             Surroundings: the registry is away. Nothing is decided about these records until it answers.
         """
+        asked: set[tuple[str, int, str | None]] = set()
         for record in records:
             value = record.value
             if value is None or len(value) < _HEAD.size or value[0] != _MAGIC:
                 continue
             number = _HEAD.unpack_from(value)[1]
-            claimed = _claimed(record.headers)
+            claimed = _claimed(dict(record.headers).get("ce_dataschema"))
             at = (record.topic, number)
             known = self._writers.get(at)
-            if known is None or (claimed and claimed != known.fingerprint):
+            if (known is None or (claimed and claimed != known.fingerprint)) and (*at, claimed) not in asked:
+                asked.add((*at, claimed))
                 self._writers[at] = await self._fetch(record.topic, number, claimed)
 
     async def _fetch(self, topic: str, number: int, claimed: str | None) -> _Writer | None:
@@ -139,12 +151,15 @@ class Codec:
     def _writer(self, topic: str, definition: dict[str, Any] | None) -> _Writer | None:
         if definition is None:
             return None
-        fingerprint = fingerprint_of(definition)
+        try:
+            fingerprint, parsed = fingerprint_of(definition), parse_schema(definition)
+        except Exception:  # noqa: BLE001 - whatever else the registry holds, it is none of ours
+            return _Writer("", "", None, same=False)
         record = str(definition.get("name", ""))
         if "." not in record and definition.get("namespace"):
             record = f"{definition['namespace']}.{record}"
         same = fingerprint == self._schema(topic).fingerprint
-        return _Writer(record, fingerprint, self._schema(topic).parsed if same else parse_schema(definition), same)
+        return _Writer(record, fingerprint, self._schema(topic).parsed if same else parsed, same)
 
     def decode(self, record: Record, heard_by: str) -> Event:
         """The event that a record carries, as `heard_by` hears it. `learn` must have been awaited for it.
@@ -152,7 +167,8 @@ class Codec:
         Raises:
             Unfit: with the code no_identity, undecodable, unknown_schema, wrong_type or invalid.
         """
-        envelope = envelope_of(record.headers, record.topic, heard_by)
+        held = dict(record.headers)
+        envelope = envelope_of(held, record.topic, heard_by)
         value = record.value
         if value is None or len(value) < _HEAD.size or value[0] != _MAGIC:
             raise Unfit("the body is not in the Confluent wire format", code="undecodable")
@@ -160,7 +176,7 @@ class Codec:
         if writer is None:
             raise Unfit("the registry does not know the schema id", code="unknown_schema")
         schema = self._schema(record.topic)
-        claimed = _claimed(record.headers)
+        claimed = _claimed(held.get("ce_dataschema"))
         if writer.record != schema.record or envelope.type != record.topic:
             raise Unfit(f"{record.topic} carries {schema.record} only", code="wrong_type")
         if claimed and claimed != writer.fingerprint:
@@ -201,42 +217,52 @@ def _sentence(kind: str) -> str:
     return {"missing": "is missing", "extra_forbidden": "is not a field"}.get(kind, kind.replace("_", " "))
 
 
-def envelope_of(headers: Sequence[Header], topic: str, heard_by: str) -> Envelope:
-    """The CloudEvents attributes of a record.
+def envelope_of(held: Mapping[str, bytes | None], topic: str, heard_by: str) -> Envelope:
+    """The CloudEvents attributes of a record, from its headers by name.
 
     Raises:
         Unfit: `no_identity` without id or source; `invalid` with a time that is none.
     """
+
+    def text(name: str) -> str | None:
+        value = held.get(name)
+        return value.decode() if value else None
+
     try:
-        held = {name: (value or b"").decode() for name, value in headers}
+        event_id, source, said = text("ce_id"), text("ce_source"), text("ce_time")
+        if not (event_id and source):
+            raise Unfit("an event needs the headers ce_id and ce_source", code="no_identity", field="headers")
+        return Envelope(
+            id=event_id,
+            source=source,
+            type=text("ce_type") or topic,
+            time=_moment(said),
+            subject=text("ce_subject"),
+            cause_id=text("ce_causeid"),
+            cause_source=text("ce_causesource"),
+            correlation_id=text("ce_correlationid") or "",
+            traceparent=text("traceparent"),
+            heard_by=heard_by,
+        )
     except UnicodeDecodeError:
         raise Unfit("a header is not UTF-8", code="no_identity", field="headers") from None
-    if not (held.get("ce_id") and held.get("ce_source")):
-        raise Unfit("an event needs the headers ce_id and ce_source", code="no_identity", field="headers")
+
+
+def _moment(said: str | None) -> datetime:
     try:
-        time = datetime.fromisoformat(held["ce_time"])
-    except (KeyError, ValueError):
+        time = datetime.fromisoformat(said or "")
+    except ValueError:
         raise Unfit("the header ce_time is not an ISO 8601 time", code="invalid", field="ce_time") from None
     if time.tzinfo is None:
         raise Unfit("the header ce_time lacks its offset from UTC", code="invalid", field="ce_time")
-    return Envelope(
-        id=held["ce_id"],
-        source=held["ce_source"],
-        type=held.get("ce_type", topic),
-        time=time.astimezone(UTC),
-        subject=held.get("ce_subject"),
-        cause_id=held.get("ce_causeid"),
-        cause_source=held.get("ce_causesource"),
-        correlation_id=held.get("ce_correlationid", ""),
-        traceparent=held.get("traceparent"),
-        heard_by=heard_by,
-    )
+    return time if time.tzinfo is UTC else time.astimezone(UTC)
 
 
-def _claimed(headers: Sequence[Header]) -> str | None:
-    for name, value in headers:
-        if name == "ce_dataschema" and value and value.startswith(b"urn:safebus:"):
-            return value.rpartition(b":")[2].decode("ascii", "replace")
+@lru_cache(maxsize=1024)
+def _claimed(dataschema: bytes | None) -> str | None:
+    """The fingerprint of the schema that a record says it was written with."""
+    if dataschema and dataschema.startswith(b"urn:safebus:"):
+        return dataschema.rpartition(b":")[2].decode("ascii", "replace")
     return None
 
 

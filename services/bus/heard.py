@@ -24,10 +24,7 @@ class Heard:
     envelope: Envelope | None = None
     id: bytes = b""
     digest: bytes = b""
-
-    @property
-    def retry(self) -> bool:
-        return any(name == RETRY_HEADER for name, _ in self.record.headers)
+    retry: bool = False
 
     @property
     def raw(self) -> bytes:
@@ -42,7 +39,7 @@ class Heard:
 
 def hear(record: Record, codec: Codec, service: str) -> Heard:
     """Decode; a fault is kept, not raised."""
-    heard = Heard(record)
+    heard = Heard(record, retry=RETRY_HEADER in dict(record.headers))
     try:
         heard.event = codec.decode(record, service)
         heard.envelope = heard.event.envelope
@@ -51,7 +48,7 @@ def hear(record: Record, codec: Codec, service: str) -> Heard:
         heard.fault = fault
         if fault.code != "no_identity":
             try:
-                heard.envelope = envelope_of(record.headers, record.topic, service)
+                heard.envelope = envelope_of(dict(record.headers), record.topic, service)
             except Unfit:
                 return heard
         heard.digest = heard.raw

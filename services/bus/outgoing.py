@@ -65,9 +65,8 @@ class Outgoing:
     async def _send(self, outputs: Sequence[Output], nexts: Mapping[Partition, int], records: Sequence[Record]) -> None:
         by_partition: dict[Partition, list[Sending]] = defaultdict(list)
         for o in outputs:
-            headers = [(name, value.encode()) for name, value in from_json(o.headers)]
             to = (o.to_topic, self.writer.partition_for(o.to_topic, o.key))
-            by_partition[to].append(Sending(o.key, o.value, headers))
+            by_partition[to].append(o.ready or _ready(o))
         self._probe("before_send")
         await asyncio.gather(*(self.writer.send(to, batch) for to, batch in by_partition.items()))
         self._probe("sent")
@@ -85,3 +84,8 @@ class Outgoing:
             for record in records:
                 if record.topic == topic:
                     observe(max(0.0, now - record.timestamp / 1000))
+
+
+def _ready(stored: Output) -> Sending:
+    """As it was, from the store."""
+    return Sending(stored.key, stored.value, [(name, value.encode()) for name, value in from_json(stored.headers)])

@@ -70,7 +70,7 @@ class Publisher:
                 raise UserMistake(
                     f"this {event.topic} has {len(value)} bytes; at most {self._at.max_event_bytes} are taken"
                 )
-            headers = [(name, text.encode()) for name, text in self._codec.headers(event.envelope)]
+            headers = self._codec.headers(event.envelope)
             by_partition[event.topic, self._writer.partition_for(event.topic, key)].append(Sending(key, value, headers))
         await asyncio.gather(*(self._writer.send(p, batch) for p, batch in by_partition.items()))
         return sent

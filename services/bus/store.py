@@ -20,6 +20,7 @@ from typing import IO, Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy import exc
 
+from services.bus.broker import Sending
 from services.bus.errors import SafebusError, Surroundings, UserMistake
 from services.bus.tables import dead, guard, metadata, outbox, recovering, seen, state
 
@@ -86,6 +87,8 @@ class Output(NamedTuple):
     value: bytes
     headers: bytes
     id: str
+    ready: Sending | None = None
+    """The same for the broker, while it is in memory. Not stored."""
 
 
 class Store:
@@ -403,7 +406,7 @@ class Work:
     # Unsent outputs
 
     def queue(self, outputs: Sequence[Output]) -> None:
-        self._insert(outbox, outputs)
+        self._insert(outbox, [output[:-1] for output in outputs])
 
     def _insert(self, table: sa.Table, rows: Sequence[tuple[Any, ...]]) -> None:
         """Rows in the order of the table's columns, by the driver's own way: SQLAlchemy's costs 5 µs more a row."""

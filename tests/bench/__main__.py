@@ -13,7 +13,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from statistics import quantiles
@@ -28,12 +28,17 @@ from services.bus.run import broker_for
 from services.bus.settings import Settings, settings
 from services.embedded import embedded_stack
 from services.supervisor.servers import apply_catalogue
-from tests.bench import made_up
+from tests.bench import made_up, plain
 
 BATCHES = (250, 500, 1000)
-ROOMS = {
-    "encompass_alerts": ("police.notifications.v1", ("encompass.alerts.v1", "deadlines.set.v1"), made_up.notification),
-    "gp_updates": ("gp.cues.v1", ("gp.updates.v1", "deadlines.set.v1"), made_up.cue),
+ROOMS: dict[str, tuple[str, tuple[str, ...], Callable[[int], Event]]] = {
+    "tests.bench.plain": ("police.matches.v1", ("deadlines.met.v1",), plain.matched),
+    "services.encompass_alerts.wiring": (
+        "police.notifications.v1",
+        ("encompass.alerts.v1", "deadlines.set.v1"),
+        made_up.notification,
+    ),
+    "services.gp_updates.wiring": ("gp.cues.v1", ("gp.updates.v1", "deadlines.set.v1"), made_up.cue),
 }
 console = Console()
 
@@ -170,7 +175,7 @@ def show(found: dict[str, dict[str, float]]) -> None:
     table = Table("figure", "bare", "safebus", "ratio", "wanted", title="safebus bench")
     for room in ROOMS:
         f = found[room]
-        name = f"{room}, events/s (batches of {f['batch']:.0f})"
+        name = f"{room.removeprefix('services.').removesuffix('.wiring')}, events/s (batches of {f['batch']:.0f})"
         table.add_row(name, f"{f['bare']:,.0f}", f"{f['whole']:,.0f}", f"{f['whole'] / f['bare']:.2f}", "≥ 0.45")
     f = found["latency"]
     for cut in ("p50", "p99"):

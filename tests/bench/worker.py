@@ -110,7 +110,7 @@ class Timed(Loop):
 async def whole(room: str, count: int, tag: str) -> float:
     """Run a room's service over everything there is, until `count` outputs are acknowledged. Seconds it took."""
     at = settings()
-    service: Service = importlib.import_module(f"services.{room}.wiring").SERVICE
+    service: Service = importlib.import_module(room).SERVICE
     named = replace(service, name=f"{service.name}.{tag}")
     loop = Timed(
         named,

@@ -278,7 +278,7 @@ class Bus:
         codec = self.codec()
         await codec.prepare([event.topic])
         said = Publisher("local-authority", self.at, broker=self.broker, codec=codec).envelope(event)
-        held: dict[str, bytes | None] = {name: text.encode() for name, text in codec.headers(said.envelope)}
+        held: dict[str, bytes | None] = dict(codec.headers(said.envelope))
         return codec.key_of(said), codec.encode(said), [(n, v) for n, v in (held | headers).items() if v is not None]
 
     async def send(self, topic: str, key: bytes | None, value: bytes | None, headers: Sequence[Header] = ()) -> None:
