@@ -12,11 +12,16 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import psutil
 import pytest
 
+from services.bus.settings import Settings
+from services.cli.status import as_object
+from services.embedded.files import FileLock
 from services.embedded.ports import free_port
+from services.supervisor.status import running
 from tests.supervisor.fakes import lives
 
 PATIENCE = 120.0
@@ -57,8 +62,8 @@ class Bus:
         return subprocess.Popen(command, env=self.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     def status(self) -> dict[str, Any]:
-        said: dict[str, Any] = json.loads(self.safebus("status", "--json").stdout)
-        return said
+        """What `safebus status --json` prints."""
+        return as_object(running(Settings(data_dir=self.folder)))
 
     def until(self, holds: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
         """Wait until the status is so."""
@@ -71,6 +76,18 @@ class Bus:
 
 def named(told: dict[str, Any], name: str) -> dict[str, Any]:
     return next(process for process in told["processes"] if process["name"] == name)
+
+
+def metrics_of(process: dict[str, Any]) -> str:
+    with urlopen(f"{process['address']}/metrics", timeout=10) as page:
+        return str(page.read(), "utf-8")
+
+
+def until_true(holds: Callable[[], object]) -> None:
+    until = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.2)
 
 
 def everything_of(bus: Bus, told: dict[str, Any]) -> list[int]:
@@ -95,7 +112,7 @@ def bus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bus]:
 
 def test_every_service_is_ready_with_its_own_process(bus: Bus) -> None:
     """Kafka, the registry and each service of the catalogue, each with its address; exit code 0."""
-    told = bus.status()
+    told = json.loads(bus.safebus("status", "--json").stdout)
     assert [process["name"] for process in told["processes"][:2]] == ["kafka", "registry"]
     assert len({process["pid"] for process in told["processes"]}) == len(told["processes"]) > 6
     shown = bus.safebus("status")
@@ -165,17 +182,23 @@ def test_a_service_that_runs_is_not_recovered(bus: Bus) -> None:
     assert everything_of(bus, bus.status()) == everything_of(bus, told)
 
 
-def test_a_lost_database_is_recovered_beside_the_rest(bus: Bus) -> None:
+def test_a_lost_database_is_recovered_beside_the_rest(bus: Bus, tmp_path: Path) -> None:
     """A service whose database is gone stops and says what to do; `safebus recover` does it while Kafka stays up, and
     the supervisor then starts the service without being asked.
     """
-    bus.until(lambda told: told["ready"])
-    # The receipt is read and Kafka told so, at the latest when the service stops in good order.
-    os.kill(named(bus.status(), "deadlines")["pid"], signal.SIGTERM)
-    while named(bus.status(), "deadlines")["pid"]:
-        time.sleep(0.05)
+    file = tmp_path / "receipt.json"
+    file.write_text(json.dumps(RECEIPT))
+    assert bus.safebus("publish", "DisclosureRead", str(file), "--as", "reader", "--id", "e-2").returncode == 0
+    told = bus.until(lambda told: told["ready"])
+    heard = 'safebus_heard_total{outcome="done",service="deadlines",type="receipts.v1"}'
+    until_true(lambda: heard in metrics_of(named(told, "deadlines")))
+    hold = FileLock(bus.folder / "run" / "deadlines.hold")
+    assert hold.acquire()  # so that it is not started again while its database goes
+    os.kill(named(told, "deadlines")["pid"], signal.SIGTERM)  # in good order: what it read, Kafka is told
+    bus.until(lambda told: not named(told, "deadlines")["pid"])
     for part in (bus.folder / "stores").glob("deadlines.db*"):
         part.unlink()
+    hold.release()
     stopped = named(bus.until(lambda told: named(told, "deadlines")["state"] == "stopped"), "deadlines")
     assert stopped["last_exit"] == 70
     assert "safebus recover deadlines" in stopped["last_reason"]

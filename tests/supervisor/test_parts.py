@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from services.bus.errors import UserMistake
 from services.bus.settings import Settings
-from services.supervisor.keeper import Backoff
+from services.supervisor.keeper import Backoff, Keeper
 from services.supervisor.process import LOG_SIZE, ServiceProcess
 from services.supervisor.reasons import last_words, meaning
 from services.supervisor.rooms import commands, environment
@@ -52,6 +53,31 @@ def test_the_last_reason_of_this_process_counts(tmp_path: Path) -> None:
     log.write_text(earlier)
     assert last_words(log, len(earlier), 1) == meaning(1)
     assert last_words(tmp_path / "absent", 0, 1) == meaning(1)
+
+
+async def test_whatever_keeps_a_process_from_starting_it_is_tried_again() -> None:
+    """An error that nobody thought of ends no keeping: it is one more end, and the next start follows."""
+
+    class Unlucky:
+        pid, log, tries = None, Path("log"), 0
+
+        async def start(self) -> None:
+            self.tries += 1
+            raise RuntimeError("of a kind that nobody thought of")
+
+        async def wait(self) -> int:
+            raise AssertionError("it never ran")
+
+        async def stop(self) -> None: ...
+
+    part = Unlucky()
+    keeper = Keeper("first", part, explain=meaning, news=print, backoff=Backoff(first=0.0))
+    keeping = asyncio.create_task(keeper.keep())
+    async with asyncio.timeout(30):
+        while part.tries < 3:
+            await asyncio.sleep(0.01)
+    keeping.cancel()
+    assert keeper.status().last_reason == "it could not be started (RuntimeError)"
 
 
 async def test_a_large_log_is_set_aside(tmp_path: Path) -> None:
