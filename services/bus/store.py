@@ -384,7 +384,7 @@ class Work:
         """
         new = [r for r in rows if r.version == 0]
         old = [r for r in rows if r.version]
-        self._insert(state, [r._replace(version=1) for r in new])
+        self._insert(state, [(r.key.encode(), 1, r.body, r.alarm_us, r.topic, r.partition) for r in new])
         if old:
             changed = self._run(_SAVE, [
                 {"k": r.key, "read": r.version, "b": r.body, "alarm": r.alarm_us, "t": r.topic, "p": r.partition}
