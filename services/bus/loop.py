@@ -39,6 +39,9 @@ from services.bus.store import Guard, Output, Overtaken, Place, Store, Work
 PRUNE_INTERVAL = 3600.0
 """Seconds between two prunings of consumed ids, which look at all of them."""
 
+UNLUCKY = 10
+"""Batches in a row that another worker overtook, as it may; more are somebody's fault."""
+
 T = TypeVar("T")
 Polled = Mapping[Partition, Sequence[Record]]
 IDS_OUTLIVE = timedelta(days=2)
@@ -87,6 +90,7 @@ class Loop:
         self._cluster = ""
         self._topic_ids: dict[str, str] = {}
         self._generation = -1
+        self._overtaken = 0
         self._known: dict[Partition, int] = {}
         self._rings: dict[Partition, int] = {}
         self._directory_seen: dict[Partition, int] = {}
@@ -177,6 +181,9 @@ class Loop:
             REDONE.labels(self.service.name).inc()
             log.info("overtaken", service=self.service.name, what=str(error))
             self._generation = -1
+            self._overtaken += 1
+            if self._overtaken > UNLUCKY:
+                await self._wait(f"overtaken {self._overtaken} times in a row", min(self._overtaken * 0.01, 5.0))
         except Surroundings as error:
             # What was being written may or may not be committed: the guard tells, once it can be read again.
             await self._wait(str(error), 0.5)
@@ -239,6 +246,7 @@ class Loop:
             self._directory.forget()
             raise
         self._out.forgotten(acknowledged)
+        self._overtaken = 0
         self._probe("committed")
         nexts = {p: rs[-1].offset + 1 for p, rs in polled.items()}
         self._known |= nexts
