@@ -36,12 +36,3 @@ async def test_told_to_stop_while_the_broker_stands_still_it_ends_all_the_same(h
     house.thaw()
     house.victim()
     await house.kept_the_promise()
-
-
-async def test_told_to_stop_while_it_waits_for_its_broker_it_ends_well(house: House) -> None:
-    """A service that has not begun has nothing to finish."""
-    await house.kill_broker()
-    victim = house.victim()
-    await victim.has_said("waiting")
-    victim.signal(signal.SIGTERM)
-    assert await victim.ended() == 0, victim.log
