@@ -251,11 +251,12 @@ def envelope_of(held: Mapping[str, bytes | None], topic: str, heard_by: str) -> 
 def _moment(said: str | None) -> datetime:
     try:
         time = datetime.fromisoformat(said or "")
-    except ValueError:
+        utc = time if time.tzinfo is UTC else time.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise Unfit("the header ce_time is not an ISO 8601 time", code="invalid", field="ce_time") from None
     if time.tzinfo is None:
         raise Unfit("the header ce_time lacks its offset from UTC", code="invalid", field="ce_time")
-    return time if time.tzinfo is UTC else time.astimezone(UTC)
+    return utc
 
 
 @lru_cache(maxsize=1024)

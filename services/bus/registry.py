@@ -14,6 +14,9 @@ from confluent_kafka.schema_registry.error import SchemaRegistryError
 
 from services.bus.errors import Surroundings
 
+NO_SUCH_SCHEMA = 40403
+"""The registry's own code; its HTTP status alone, 404, may be a proxy's."""
+
 
 class Registry:
     """A Confluent-compatible registry. Reads only: schemas are registered by `safebus topics apply`."""
@@ -24,24 +27,29 @@ class Registry:
         self._cache = cache_dir / "schemas" / sha256(url.encode()).hexdigest()[:12]
 
     async def schema(self, schema_id: int, *, fresh: bool = False) -> dict[str, Any] | None:
-        """The writer's schema of that id; None when the registry says that there is none.
+        """The writer's schema of that id; None when the registry says that there is none. Empty when it is no record.
 
         Raises:
             Surroundings: it is not cached and the registry does not answer.
         """
         cached = self._cache / f"{schema_id}.json"
-        if not fresh and cached.exists():
-            return json.loads(cached.read_text())  # type: ignore[no-any-return]
+        if not fresh and (definition := _record(_read(cached))) is not None:
+            return definition
+        if fresh:
+            await self._client.clear_caches()
         try:
             text = (await self._client.get_schema(schema_id)).schema_str
         except SchemaRegistryError as error:
-            if error.http_status_code == 404:
+            if error.error_code == NO_SUCH_SCHEMA:  # another 404 comes from something that is no registry
                 return None
             raise Surroundings(f"the schema registry answers {error.http_status_code}") from None
         except Exception as error:  # noqa: BLE001 - its client lets any transport's error through
             raise Surroundings(f"the schema registry is away ({type(error).__name__})") from None
-        self._keep(cached, text or "null")
-        return json.loads(text or "null")  # type: ignore[no-any-return]
+        definition = _record(text or "")
+        if definition is None:
+            return {}  # a JSON or Protobuf schema, or an Avro one that is no record
+        self._keep(cached, json.dumps(definition))
+        return definition
 
     async def id_of(self, subject: str, schema: Mapping[str, Any], fingerprint: str) -> int:
         """The id under which that schema was registered.
@@ -57,12 +65,12 @@ class Registry:
         except SchemaRegistryError as error:
             if error.http_status_code == 404:
                 raise Surroundings(f"{subject} is not registered; has `safebus topics apply` been run?") from None
-            if cached.exists():
-                return int(json.loads(cached.read_text()))
+            if (known := _read(cached)).isdecimal():
+                return int(known)
             raise Surroundings(f"the schema registry answers {error.http_status_code}") from None
         except Exception as error:  # noqa: BLE001 - as above
-            if cached.exists():
-                return int(json.loads(cached.read_text()))
+            if (known := _read(cached)).isdecimal():
+                return int(known)
             raise Surroundings(f"the schema registry is away ({type(error).__name__})") from None
         self._keep(cached, str(found.schema_id))
         return int(found.schema_id or 0)
@@ -77,3 +85,20 @@ class Registry:
         half = path.with_suffix(f".{os.getpid()}")
         half.write_text(text)
         half.replace(path)
+
+
+def _read(path: Path) -> str:
+    """What is cached; nothing if it is not, or was half written when the power failed."""
+    try:
+        return path.read_text()
+    except (OSError, ValueError):
+        return ""
+
+
+def _record(text: str) -> dict[str, Any] | None:
+    """The Avro record that a schema's text defines."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) and found.get("type") == "record" else None

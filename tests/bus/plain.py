@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self, TypeVar
-from uuid import NAMESPACE_URL, uuid5
+from uuid import NAMESPACE_URL, uuid4, uuid5
 
 import sqlalchemy as sa
 
@@ -18,7 +18,7 @@ from services.bus.clock import Clock
 from services.bus.codec import Codec
 from services.bus.contract import load
 from services.bus.directory import Directory
-from services.bus.envelope import Alarm, Event, Held, Recipient
+from services.bus.envelope import Alarm, Envelope, Event, Held, Recipient
 from services.bus.errors import Refusal
 from services.bus.events import (
     ChildIdentity,
@@ -274,12 +274,12 @@ class Bus:
 
     async def encoded(self, event: Event, **headers: bytes | None) -> tuple[bytes, bytes, list[Header]]:
         """Key, value and headers of an event as the local authority would send it, with these headers instead; one
-        that is None is left out. An event that has an envelope keeps it."""
+        that is None is left out."""
         codec = self.codec()
         await codec.prepare([event.topic])
-        said = Publisher("local-authority", self.at, broker=self.broker, codec=codec).envelope(event)
-        held: dict[str, bytes | None] = dict(codec.headers(said.envelope))
-        return codec.key_of(said), codec.encode(said), [(n, v) for n, v in (held | headers).items() if v is not None]
+        said = Envelope(str(uuid4()), "urn:safebus:local-authority", event.topic, datetime.now(UTC))
+        held: dict[str, bytes | None] = dict(codec.headers(said))
+        return codec.key_of(event), codec.encode(event), [(n, v) for n, v in (held | headers).items() if v is not None]
 
     async def send(self, topic: str, key: bytes | None, value: bytes | None, headers: Sequence[Header] = ()) -> None:
         """Produce one record as it is, as any client would."""
