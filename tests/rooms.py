@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import TypeVar
 
+from services.bus.batch import distinct
 from services.bus.calendar import LONDON
 from services.bus.directory import Directory, MemoryDirectory
 from services.bus.envelope import Envelope, Event, Held
@@ -31,9 +32,13 @@ def said(event: E, *, by: str, at: datetime = FRIDAY_EVENING, id: str = "1", sou
 def decide(
     service: Service, event: Event, directory: Directory | None = None, view: View | None = None
 ) -> tuple[list[Event | Held], View | None]:
-    """What the wired service says to the event, and what it remembers then; `view` is what it remembered before."""
+    """What the wired service says to the event, and what it remembers then; `view` is what it remembered before.
+
+    Raises:
+        Unfit: two events of it would have the same id, as in the loop.
+    """
     before = view or (service.view() if service.view else None)
-    parts = service.decide(event, before, directory or MemoryDirectory())
+    parts = list(distinct(service.decide(event, before, directory or MemoryDirectory())))
     return parts, before.evolve(event) if before else None
 
 

@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from services.bus.broker import Partition, Record, Sending
 from services.bus.claims import Claims
 from services.bus.codec import Codec
-from services.bus.deadletters import dead_letter
+from services.bus.deadletters import dead_letter, held_by_alarm
 from services.bus.directory import DirectoryTable, Recorded, row_id
 from services.bus.envelope import Alarm, Envelope, Event, Held
 from services.bus.errors import Surroundings, Unfit
@@ -196,9 +196,12 @@ class Batch:
             self._rows[row.key], self._views[row.key], self._touched[row.key] = row, view, place
             before = len(self.round.outputs)
             try:
-                said = self.service.decide(alarm, view, self._directory)
+                said = distinct(self.service.decide(alarm, view, self._directory))
                 self._views[row.key] = _rung(view, alarm, row.alarm_us)
-                for number, part in enumerate(distinct(said), 1):
+                for number, part in enumerate(said, 1):
+                    if isinstance(part, Held):
+                        self.round.counts[row.topic, f"held:{part.rule}"] += 1
+                        part = held_by_alarm(alarm, part, key=row.key, claims=self._claims)
                     self._say(part, place, offsets[place], ordinal, f"{number}/{len(said)} ")
                     ordinal += 1
                 self.round.counts[row.topic, "rung"] += 1
@@ -233,7 +236,7 @@ class Batch:
             self._recorded.append(event)
         self._record()
         try:
-            said = self.service.decide(event, view, self._directory)
+            said = distinct(self.service.decide(event, view, self._directory))
             self._queue(h, said)
             if key and view:
                 evolved = view.evolve(event)
@@ -254,7 +257,7 @@ class Batch:
         return None
 
     def _queue(self, h: Heard, said: Sequence[Event | Held]) -> None:
-        for ordinal, part in enumerate(distinct(said)):
+        for ordinal, part in enumerate(said):
             step = f"{ordinal + 1}/{len(said)}"
             if isinstance(part, Held):
                 self._bury(h, part, ordinal, step)
@@ -333,15 +336,15 @@ class Batch:
 
 
 def distinct(said: Sequence[Event | Held]) -> Sequence[Event | Held]:
-    """The parts of a decision.
+    """The parts of a decision, each hold once: two that say the same are one matter before one person.
 
     Raises:
-        Unfit: two of them would have the same id (DESIGN.md §1, rule 1).
+        Unfit: two events would have the same id (DESIGN.md §1, rule 1).
     """
-    ids = {part if isinstance(part, Held) else part.envelope.id for part in said}
-    if len(ids) != len(said):
+    ids = [part.envelope.id for part in said if not isinstance(part, Held)]
+    if len(set(ids)) != len(ids):
         raise Unfit("the decision yields one id twice", code="same_id_twice")
-    return said
+    return list({part if isinstance(part, Held) else part.envelope.id: part for part in said}.values())
 
 
 def where(topic_id: str, record: Record) -> str:

@@ -6,13 +6,15 @@ The origin's bytes and headers are kept, by claim check if they are large. The e
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from pydantic_core import to_json
 
-from services.bus.broker import Record
+from services.bus.broker import Header, Record
 from services.bus.claims import Claims
-from services.bus.envelope import Envelope, Held, same_cause_same_id
+from services.bus.envelope import Alarm, Envelope, Held, same_cause_same_id
 from services.bus.errors import Unfit
 from services.bus.events import DeadLetter
 
@@ -89,6 +91,28 @@ def dead_letter(
         heard_by=service,
     )
     return letter.enveloped(said)
+
+
+def held_by_alarm(alarm: Alarm, held: Held, *, key: str, claims: Claims) -> DeadLetter:
+    """The dead letter of a held part of what an alarm led to: its origin is no event, but a moment that was waited for.
+
+    Rung again after a recovery, it is the same one.
+    """
+    said = alarm.envelope
+    moment = _Moment(said.type, key.encode(), int(said.time.timestamp() * 1000))
+    return dead_letter(moment, said.id, held, service=said.heard_by, envelope=said, now=said.time, claims=claims)
+
+
+class _Moment(NamedTuple):
+    """An alarm in the place of a record: it stands nowhere."""
+
+    topic: str
+    key: bytes
+    timestamp: int
+    partition: int = 0
+    offset: int = -1
+    value: bytes | None = None
+    headers: Sequence[Header] = ()
 
 
 def _whole(record: Record) -> bytes:
