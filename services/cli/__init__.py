@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import sys
 
-from services.bus.errors import SafebusError
+from services.bus.errors import EXIT_MISTAKE, EXIT_TRY_AGAIN, SafebusError
 
 EXIT_INTERRUPTED = 130
 
@@ -36,7 +37,11 @@ def told(error: BaseException) -> tuple[str, int]:
     if isinstance(error, SafebusError):
         return str(error), error.exit_code
     if type(error).__name__ == "ValidationError" and getattr(error, "title", "") == "Settings":
-        return _wrong_settings(error), 2
+        return _wrong_settings(error), EXIT_MISTAKE
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "the disk is full; free some of it, or choose another SAFEBUS_DATA_DIR", EXIT_TRY_AGAIN
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename} cannot be used: {error.strerror}", EXIT_MISTAKE
     # Never its text: that may hold what an event said.
     return (
         f"safebus met a fault of its own ({type(error).__name__}); the same with `safebus --debug` shows where",

@@ -5,11 +5,10 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-import psutil
 from pydantic import BaseModel, ConfigDict
 
 from services.bus.settings import Settings
@@ -122,7 +121,7 @@ def running(at: Settings) -> Status | None:
     if told is None or told.pid != pid:  # it has only just begun, and this is what the one before it said
         return Status(
             pid=pid,
-            since=datetime.fromtimestamp(psutil.Process(pid).create_time()).astimezone(),
+            since=datetime.now(UTC),
             state="starting",
             embedded=False,
             bootstrap_servers=at.bootstrap_servers,

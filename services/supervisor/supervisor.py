@@ -168,7 +168,7 @@ class Supervisor:
             taken = self._lock.acquire()
         except OSError as error:
             raise UserMistake(
-                f"{run_dir(self._at)} cannot be used: {error.strerror}; make it writable, or choose another "
+                f"{self._at.data_dir} cannot be used: {error.strerror}; make it writable, or choose another "
                 "SAFEBUS_DATA_DIR"
             ) from error
         if not taken:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -76,6 +77,14 @@ def test_each_error_is_its_sentence_and_its_code(error: Exception, code: int) ->
     assert told(ExceptionGroup("tasks", [ExceptionGroup("more", [error])])) == (str(error), code)
 
 
+def test_a_full_disk_is_told() -> None:
+    """It is of the surroundings: the same again works once there is room."""
+    assert told(OSError(errno.ENOSPC, "No space left on device")) == (
+        "the disk is full; free some of it, or choose another SAFEBUS_DATA_DIR",
+        75,
+    )
+
+
 def test_an_unexpected_error_is_told_without_its_text() -> None:
     """Its text may hold what an event said, so only its name is told, and how to see the rest."""
     sentence, code = told(ValueError("a child's name"))
@@ -104,6 +113,17 @@ def test_wrong_settings_are_told_by_their_names() -> None:
         "SAFEBUS_POLL_MS",
     ]
     assert "loud" not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["up", "up --detach", "down", "status", "recover deadlines"])
+def test_a_data_directory_that_is_none(tmp_path: Path, command: str) -> None:
+    """A file in its place is the person's mistake, told with its name."""
+    file = tmp_path / "file"
+    file.touch()
+    done = safebus(*command.split(), SAFEBUS_DATA_DIR=str(file))
+    assert done.returncode == 2
+    assert str(file) in done.stderr
+    assert "cannot be used: Not a directory" in done.stderr
 
 
 @pytest.mark.parametrize("command", ["run", "recover"])

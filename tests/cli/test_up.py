@@ -69,9 +69,14 @@ class Bus:
         """Wait until the status is so."""
         until = time.monotonic() + PATIENCE
         while not holds(told := self.status()):
-            assert time.monotonic() < until, told
+            assert time.monotonic() < until, f"{told}\n{self.last_lines()}"
             time.sleep(0.2)
         return told
+
+    def last_lines(self) -> str:
+        """The ends of all logs, for whoever wonders why a test failed."""
+        logs = sorted((self.folder / "logs").glob("*.log"))
+        return "\n".join(f"{log.name}: {line}" for log in logs for line in log.read_text().splitlines()[-5:])
 
 
 def named(told: dict[str, Any], name: str) -> dict[str, Any]:
@@ -81,13 +86,6 @@ def named(told: dict[str, Any], name: str) -> dict[str, Any]:
 def metrics_of(process: dict[str, Any]) -> str:
     with urlopen(f"{process['address']}/metrics", timeout=10) as page:
         return str(page.read(), "utf-8")
-
-
-def until_true(holds: Callable[[], object]) -> None:
-    until = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < until
-        time.sleep(0.2)
 
 
 def everything_of(bus: Bus, told: dict[str, Any]) -> list[int]:
@@ -191,7 +189,7 @@ def test_a_lost_database_is_recovered_beside_the_rest(bus: Bus, tmp_path: Path) 
     assert bus.safebus("publish", "DisclosureRead", str(file), "--as", "reader", "--id", "e-2").returncode == 0
     told = bus.until(lambda told: told["ready"])
     heard = 'safebus_heard_total{outcome="done",service="deadlines",type="receipts.v1"}'
-    until_true(lambda: heard in metrics_of(named(told, "deadlines")))
+    bus.until(lambda told: heard in metrics_of(named(told, "deadlines")))
     hold = FileLock(bus.folder / "run" / "deadlines.hold")
     assert hold.acquire()  # so that it is not started again while its database goes
     os.kill(named(told, "deadlines")["pid"], signal.SIGTERM)  # in good order: what it read, Kafka is told
