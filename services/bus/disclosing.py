@@ -5,6 +5,7 @@ Pure, like the decisions that call it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 from uuid import UUID
@@ -24,8 +25,6 @@ from services.bus.events import (
     Role,
     YesNoUnknown,
 )
-
-HEALTH_TEAMS = (Role.HEALTH_VISITING, Role.SCHOOL_NURSING)
 
 
 def local_day(at: datetime) -> date:
@@ -96,27 +95,41 @@ def standing(organisation_id: str, directory: Directory) -> OrganisationRecorded
     return None
 
 
-def health_team(child: ChildRecorded, on: date, directory: Directory) -> OrganisationRecorded | None:
-    """The child's health visiting or school nursing team: as commissioned, never by birthday (H13)."""
-    for held in registered(child, on, *HEALTH_TEAMS):
-        if team := standing(held.organisation_id, directory):
-            return team
-    return None
+def area_codes(child: ChildRecorded | None, on: date, directory: Directory) -> list[str]:
+    """Codes of the local authorities of those who hold a part of the child's care on that day, most frequent first."""
+    if child is None:
+        return []
+    near = [held.organisation_id for held in registered(child, on, *Role)]
+    holding = [standing(one, directory) for one in (*near, child.allocated_worker) if one]
+    codes = Counter(one.local_authority_code for one in holding if one and one.local_authority_code)
+    return [code for code, _ in codes.most_common()]
+
+
+def of_area(kind: Role, codes: Iterable[str | None], directory: Directory) -> OrganisationRecorded | None:
+    """The open organisation of that kind in the first of these local authorities that has one, else the only one.
+
+    None where several could be meant: no county learns of another's child by guesswork.
+    """
+    for code in filter(None, codes):
+        for organisation in directory.organisations_in(kind, code):
+            if organisation.status is RecordStatus.OPEN:
+                return organisation
+    anywhere = [one for one in directory.organisations_in(kind) if one.status is RecordStatus.OPEN]
+    return anywhere[0] if len(anywhere) == 1 else None
 
 
 def local_authority(code: str | None, directory: Directory) -> OrganisationRecorded | None:
-    """The open local authority with that code; any open one if the code is not known or nobody has it."""
-    near = directory.organisations_in(Role.LOCAL_AUTHORITY, code) if code else []
-    for authority in near + directory.organisations_in(Role.LOCAL_AUTHORITY):
-        if authority.status is RecordStatus.OPEN:
-            return authority
-    return None
+    """The open local authority with that code; if the code is not known or nobody has it, the only one there is."""
+    return of_area(Role.LOCAL_AUTHORITY, [code], directory)
 
 
 def authority_for(organisation: OrganisationRecorded, directory: Directory) -> OrganisationRecorded | None:
-    """Who is told when this organisation stays silent: the one that it names, else its local authority, else any."""
+    """Who is told when this organisation stays silent: whom it names, else its local authority; never itself."""
     named = standing(organisation.escalates_to, directory) if organisation.escalates_to else None
-    return named or local_authority(organisation.local_authority_code, directory)
+    for authority in (named, local_authority(organisation.local_authority_code, directory)):
+        if authority and authority.organisation_id != organisation.organisation_id:
+            return authority
+    return None
 
 
 # --- who hears of silence ---------------------------------------------------------------------------------------------
@@ -128,7 +141,7 @@ def deadline_id(kind: DeadlineKind, about: str) -> UUID:
 
 
 def match_deadline_id(incident_id: str, child_reference: str) -> UUID:
-    """The id of the question who an unmatched child is, and of its deadline; a ChildMatched gives it as well."""
+    """The id of the question who an unmatched child is, and of its deadline."""
     return same_cause_same_id("match", incident_id, child_reference)
 
 

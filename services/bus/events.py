@@ -161,7 +161,9 @@ class DeadlineKind(StrEnum):
     (H9). OUTCOME_READ: a partner reads an outcome. HEALTH_RECORD_FILED: a practice or health team files an update and
     confirms that it is hidden from online access (H11). MINUTES_READ: an invitee reads minutes or its actions.
     INFORMATION_RESPONSE: an agency answers a MASH request. MEETING_EXPECTED: minutes arrived for a meeting that nobody
-    recorded. MATCH_BY_PERSON: a person says which child an unmatched child is (H12).
+    recorded. MATCH_BY_PERSON: a person says which child an unmatched child is (H12). INCIDENT_EXPECTED: that answer
+    arrived for an incident that nobody reported. NOTIFICATION_READ: the front door, or the duty team out of hours,
+    reads a police notification, within 10 minutes where a child is or may be in immediate danger (H7).
     """
 
     UNKNOWN = "UNKNOWN"
@@ -173,6 +175,8 @@ class DeadlineKind(StrEnum):
     INFORMATION_RESPONSE = "INFORMATION_RESPONSE"
     MEETING_EXPECTED = "MEETING_EXPECTED"
     MATCH_BY_PERSON = "MATCH_BY_PERSON"
+    INCIDENT_EXPECTED = "INCIDENT_EXPECTED"
+    NOTIFICATION_READ = "NOTIFICATION_READ"
 
 
 class Role(StrEnum):
@@ -264,6 +268,11 @@ class Disclosure(Model):
     declare_no_conflict: bool = False
     """True when the reader must declare that no adult of concern is connected with the reader before the content opens
     (H3).
+    """
+
+    location_confidential: bool = False
+    """True when where the child lives or stays must not become known (H2): whoever writes the receipt then names no
+    practitioner in it, and no notice or export shows who the recipient is.
     """
 
 
@@ -426,7 +435,9 @@ class DeadLetter(Event):
     """Why, in a sentence with ids and field names and never a value."""
 
     origin_topic: str
-    """Topic of the original."""
+    """Topic of the original. `alarm` where there is no original: a person must take a part of what a service decided
+    when a moment came; partition and offset then mean nothing.
+    """
 
     origin_partition: int
     """Partition of the original."""

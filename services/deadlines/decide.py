@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from services.bus.directory import Directory
-from services.bus.disclosing import local_authority, local_day, registered
-from services.bus.envelope import Alarm, Event, Recipient
+from services.bus.envelope import Alarm, Event, Held, Recipient
 from services.bus.events import (
-    ChildMatched,
     DeadlineMet,
     DeadlineMissed,
     DeadlineSet,
     DisclosureRead,
     LawfulBasis,
     Purpose,
-    Role,
+    RecordStatus,
 )
 from services.deadlines.refusals import DisclosureHasADeadline, NobodyToEscalateTo
 from services.deadlines.view import Deadline
@@ -35,7 +33,7 @@ def accept(expected: DeadlineSet, deadline: Deadline) -> Iterator[Event]:
     return _met(expected, deadline)
 
 
-def end(done: DisclosureRead | ChildMatched, deadline: Deadline) -> Iterator[Event]:
+def end(done: DisclosureRead, deadline: Deadline) -> Iterator[Event]:
     """Met, if this is what was expected; late, if it was done after it was due, escalated or not."""
     return _met(done, deadline)
 
@@ -48,37 +46,33 @@ def note_met(met: DeadlineMet, deadline: Deadline) -> Iterator[Event]:
     return iter(())
 
 
-def escalate(alarm: Alarm, deadline: Deadline, directory: Directory) -> Iterator[Event]:
+def escalate(alarm: Alarm, deadline: Deadline, directory: Directory) -> Iterator[Event | Held]:
     """Tell the one whom the deadline names that it was missed, and never who owed it if that would show a place (H2).
 
-    A receipt that has waited too long for its deadline is told to the child's local authority, as a deadline of
-    unknown kind: somebody has read what nobody was expected to read.
+    Held for a person: that one has closed; or a receipt has waited too long for its deadline. Its deadline may have
+    been held because an adult of concern is connected with the authority, and nobody here knows of adults (H3).
     """
-    told = deadline.escalate_to or _authority_of(deadline.child_id, alarm, directory)
-    due_by = deadline.due_by or deadline.alarm
-    if not (told and due_by and deadline.deadline_id):
+    told = directory.organisation(deadline.escalate_to)
+    if deadline.due_by is None or told is None or told.status is not RecordStatus.OPEN:
+        yield Held("H7", str(deadline.deadline_id))
         return
+    assert deadline.deadline_id
     yield DeadlineMissed.because(
         alarm,
         subject=str(deadline.deadline_id),
-        to=Recipient(told, Role.LOCAL_AUTHORITY),
-        disclosure={"purpose": Purpose.ESCALATION, "lawful_basis": LawfulBasis.PUBLIC_TASK_6_1_E},
+        to=Recipient(told.organisation_id, told.kind),
+        disclosure={
+            "purpose": Purpose.ESCALATION,
+            "lawful_basis": LawfulBasis.PUBLIC_TASK_6_1_E,
+            "location_confidential": deadline.location_confidential,
+        },
         deadline_id=deadline.deadline_id,
         child_id=deadline.child_id,
         kind=deadline.kind,
-        due_by=due_by,
+        due_by=deadline.due_by,
         owed_role=deadline.owed_role,
         owed_by=deadline.owed_by,
     )
-
-
-def _authority_of(child_id: str, alarm: Alarm, directory: Directory) -> str | None:
-    """The authority of an organisation that holds a part of the child's care; any if there is none."""
-    child = directory.child(child_id)
-    held = registered(child, local_day(alarm.at), *Role) if child else []
-    codes = [found.local_authority_code for r in held if (found := directory.organisation(r.organisation_id))]
-    authority = local_authority(next(filter(None, codes), None), directory)
-    return authority.organisation_id if authority else None
 
 
 def _met(cause: Event, before: Deadline) -> Iterator[Event]:

@@ -8,10 +8,8 @@ from uuid import UUID
 
 from pydantic import AwareDatetime
 
-from services.bus.disclosing import match_deadline_id
 from services.bus.envelope import Alarm, Event, Model
 from services.bus.events import (
-    ChildMatched,
     DeadlineKind,
     DeadlineMet,
     DeadlineSet,
@@ -24,14 +22,14 @@ from services.bus.service import View
 OURSELVES = "urn:safebus:deadlines"
 
 UNCLAIMED_AFTER = timedelta(days=7)
-"""So long a receipt waits for its deadline before somebody is asked where that is."""
+"""So long a receipt waits for its deadline before a person is asked where that is."""
 
 ALSO_READ_WITHOUT_ONE = (Role.LOCAL_AUTHORITY, Role.MASH, Role.OUT_OF_HOURS)
-"""They read escalations and notifications, which no deadline asks anybody to have read."""
+"""They read escalations, which no deadline asks anybody to have read."""
 
 
 class Receipt(Model):
-    """As much of a receipt as a deadline asks about: when, and for a health record by whom and whether hidden (H11)."""
+    """As much of a receipt as a deadline asks about: when, whether by a named person, and whether hidden (H11)."""
 
     happened_at: AwareDatetime
     hidden: bool = False
@@ -60,7 +58,6 @@ class Deadline(View):
     """Since when a receipt has waited for its deadline."""
     unclaimed: bool = False
     """Somebody was asked about a receipt without a deadline."""
-    matched_at: AwareDatetime | None = None
 
     @classmethod
     def key_of(cls, event: Event) -> str | None:
@@ -72,8 +69,6 @@ class Deadline(View):
                 return str(event.deadline_id)
             case DisclosureRead():
                 return str(event.disclosure_id)
-            case ChildMatched():
-                return str(match_deadline_id(event.incident_id, event.child_reference))
         return None
 
     def evolve(self, event: Event) -> Self:
@@ -82,8 +77,6 @@ class Deadline(View):
                 return self._set(event)._ended()
             case DisclosureRead():
                 return self._read(event)
-            case ChildMatched() if not self.matched_at:
-                return self._with(matched_at=event.at)._ended()
             case DeadlineMet() if not self.met_at:
                 return self._with(met_at=event.met_at, receipts=())
         return self
@@ -131,7 +124,7 @@ class Deadline(View):
             # A clock that runs ahead cannot have seen what has not happened yet.
             happened_at=min(read.happened_at, read.at),
             hidden=read.hidden_from_online_access is True,
-            named=bool(read.practitioner),
+            named=bool((read.practitioner or "").strip()),
         )
         if self.due_by:
             return self._ended(receipt)
@@ -150,18 +143,17 @@ class Deadline(View):
         """Met, if it is set and what it expects was done."""
         if not self.due_by or self.met_at:
             return self
-        done = [self.matched_at] if self.matched_at else []
-        done += [receipt.happened_at for receipt in (*self.receipts, *latest) if self._ends_with(receipt)]
+        done = [receipt.happened_at for receipt in (*self.receipts, *latest) if self._ends_with(receipt)]
         return self._with(met_at=min(done), receipts=()) if done else self
 
     def _ends_with(self, receipt: Receipt) -> bool:
-        """H11: a health record is done when a named person confirms that it is hidden from online access.
+        """N1: a named person has read it; H11: and hidden a health record from online access.
 
         For a child whose location is confidential the receipt may not name the person (H2).
         """
-        if self.needs_hidden_confirmation and not (receipt.hidden and (receipt.named or self.location_confidential)):
-            return False
-        return self.ends_with_receipt
+        named = receipt.named or self.location_confidential
+        hidden = receipt.hidden or not self.needs_hidden_confirmation
+        return self.ends_with_receipt and named and hidden
 
     def _with(self, **changed: Any) -> Self:
         return self.model_copy(update=changed)

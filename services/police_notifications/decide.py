@@ -9,35 +9,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
 
-from services.bus.calendar import (
-    USUAL,
-    Calendar,
-    Hours,
-    add_hours,
-    encompass_due,
-    is_open,
-    opening_hours_after,
-    working_days_after,
-)
+from services.bus.calendar import working_days_after
 from services.bus.directory import Directory
-from services.bus.disclosing import (
-    deadline_id,
-    expect,
-    held_or,
-    local_authority,
-    local_day,
-    match_deadline_id,
-    standing,
-)
-from services.bus.envelope import Alarm, Event, Held, Recipient
+from services.bus.disclosing import authority_for, conflict, deadline_id, expect, held_or, match_deadline_id, met
+from services.bus.envelope import Event, Held, Recipient
 from services.bus.events import (
     ChildMatched,
     ChildRecorded,
     ChildUnmatched,
     DeadlineKind,
-    Grading,
     IncidentChild,
     IncidentReported,
     LawfulBasis,
@@ -50,21 +31,10 @@ from services.bus.events import (
     UnmatchedReason,
     YesNoUnknown,
 )
+from services.police_notifications.front_door import front_door, match_by, read_by
 from services.police_notifications.match import Match, Question, as_candidate, who_is
 from services.police_notifications.refusals import AnsweredOtherwise, NoSuchChild, NotInDirectory, ReferencesNotUnique
-from services.police_notifications.view import Incident
-
-IN_DANGER = timedelta(minutes=10)
-"""To take an incident in which a child is, or may be, in immediate danger (H7)."""
-RED_HOURS = 1
-"""By the clock (H14). What nobody has graded counts as red (H7)."""
-OPENING_HOURS = {Grading.AMBER: 4, Grading.GREEN: 8}
-"""Of the recipient (H14)."""
-USUAL_HOURS = {
-    Role.MASH: Calendar(tuple(Hours(weekday, "09:00", "17:00") for weekday in range(1, 6))),
-    Role.OUT_OF_HOURS: Calendar(tuple(Hours(weekday, "00:00", "24:00") for weekday in range(1, 8))),
-}
-"""Of a front door that has not said when it is open."""
+from services.police_notifications.view import Incident, incident_due
 
 
 def notify_front_door(reported: IncidentReported, known: Incident, directory: Directory) -> Iterator[Event | Held]:
@@ -82,7 +52,8 @@ def notify_front_door(reported: IncidentReported, known: Incident, directory: Di
     if reported.protective_instructions:
         yield Held("H8", reported.incident_id)
     if known.force is None:
-        for reference in known.answers.keys() - references.keys():
+        yield from _awaited(reported, known)
+        for reference in sorted(known.answers.keys() - references.keys()):
             yield Held("H12", unmatched(reported.incident_id, reference))
     told: set[str] = set()
     for child in reported.children:
@@ -90,7 +61,9 @@ def notify_front_door(reported: IncidentReported, known: Incident, directory: Di
 
 
 def notify_matched_child(matched: ChildMatched, known: Incident, directory: Directory) -> Iterator[Event | Held]:
-    """Tell the front door of the child whom a person has named. Before its incident an answer waits for it.
+    """Tell the front door of the child whom a person has named; only an answer that is acted on ends the wait for it.
+
+    Before its incident an answer waits for it, and the force owes that.
 
     Raises:
         AnsweredOtherwise: somebody, or a certain match, named another child, or this child under another reference.
@@ -104,6 +77,8 @@ def notify_matched_child(matched: ChildMatched, known: Incident, directory: Dire
     if answered or matched.child_id in known.answers.values():
         raise AnsweredOtherwise(*ids)
     if known.force is None:
+        if not known.answers:
+            yield _await_incident(matched, directory)
         return
     children = known.incident.children if known.incident else []
     child = next((child for child in children if child.reference == matched.child_reference), None)
@@ -117,24 +92,40 @@ def notify_matched_child(matched: ChildMatched, known: Incident, directory: Dire
     # What follows belongs to the incident's chain, although the answer set it off.
     cause = matched.model_copy().enveloped(replace(matched.envelope, correlation_id=known.correlation_id))
     yield from _tell(cause, known.incident, child, Match(record, MatchBasis.PERSON), directory)
+    yield from _matched(cause, known, child.reference, directory)
 
 
-def ask_for_the_incident(alarm: Alarm, known: Incident, directory: Directory) -> Iterator[Event | Held]:
-    """Answers have waited for their incident for too long: the local authority hears of it at once."""
-    authority = local_authority(None, directory)
-    if authority is None:
-        return
-    for reference, child_id in known.answers.items():
-        yield expect(
-            alarm,
-            DeadlineKind.MATCH_BY_PERSON,
-            id=deadline_id(DeadlineKind.MATCH_BY_PERSON, f"{alarm.envelope.id} {reference}"),
-            child_id=child_id,
-            of=authority,
-            due_by=alarm.at,
-            adults=(),
-            location_confidential=True,  # nobody can say that it is not
-            directory=directory,
+def _await_incident(matched: ChildMatched, directory: Directory) -> Event | Held:
+    """A person answered about an incident that nobody reported: within one deadline, however many the answers.
+
+    Nobody can say yet that the child's place is not confidential, so it is kept as if it were (H2).
+    """
+    door = front_door(directory.child(matched.child_id), None, matched.at, directory)
+    if door is None:
+        return Held("H7", matched.child_id)
+    return expect(
+        matched,
+        DeadlineKind.INCIDENT_EXPECTED,
+        id=deadline_id(DeadlineKind.INCIDENT_EXPECTED, matched.incident_id),
+        child_id=matched.child_id,
+        of=door,
+        owed_role=Role.POLICE,
+        due_by=incident_due(matched.at),
+        adults=(),
+        location_confidential=True,
+        directory=directory,
+    )
+
+
+def _awaited(reported: IncidentReported, known: Incident) -> Iterator[Event]:
+    """The incident that answers have waited for is here."""
+    if known.awaited_by and known.incident_due_by:
+        yield met(
+            reported,
+            DeadlineKind.INCIDENT_EXPECTED,
+            id=deadline_id(DeadlineKind.INCIDENT_EXPECTED, reported.incident_id),
+            child_id=known.awaited_by,
+            due_by=known.incident_due_by,
         )
 
 
@@ -174,6 +165,8 @@ def _about(
     if isinstance(found, Match):
         told.add(found.record.child_id)
         yield from _tell(incident, incident, child, found, directory)
+        if not another_force and _was_asked(child.reference, known, directory):
+            yield from _matched(incident, known, child.reference, directory)
     elif child.circumstances:
         yield Held("H13", nobody)
     elif another_force:
@@ -181,6 +174,28 @@ def _about(
         yield Held("H12", nobody)
     else:
         yield from _ask(incident, child, found, nobody, directory)
+
+
+def _was_asked(reference: str, known: Incident, directory: Directory) -> bool:
+    """Whether an earlier report of this incident left open who the child is."""
+    before = known.incident.children if known.incident else []
+    same = (one for one in before if one.reference == reference and not one.circumstances)
+    return any(isinstance(who_is(one, directory), Question) for one in same)
+
+
+def _matched(cause: Event, known: Incident, reference: str, directory: Directory) -> Iterator[Event]:
+    """It is known who the child is: nobody needs to be asked any longer."""
+    assert known.incident
+    assert known.reported_at
+    door = front_door(None, known.incident.force, known.reported_at, directory)
+    if door:
+        yield met(
+            cause,
+            DeadlineKind.MATCH_BY_PERSON,
+            id=match_deadline_id(known.incident.incident_id, reference),
+            child_id=unmatched(known.incident.incident_id, reference),
+            due_by=match_by(known.incident, known.reported_at, door),
+        )
 
 
 def _tell(
@@ -213,6 +228,7 @@ def _notification(
 ) -> Iterator[Event | Held]:
     confidential = _confidential(incident, child, match.record)
     decided_by = working_days_after(cause.at, 1)
+    due_by = min(read_by(incident, cause.at, door), decided_by)
     told = PoliceNotified.because(
         cause,
         subject=match.record.child_id,
@@ -220,7 +236,8 @@ def _notification(
         disclosure={
             "purpose": Purpose.POLICE_NOTIFICATION,
             "lawful_basis": LawfulBasis.LAW_ENFORCEMENT_DPA_PART_3,
-            "due_by": min(read_by(incident, cause.at, door), decided_by),
+            "due_by": due_by,
+            "location_confidential": confidential,
         },
         child_id=match.record.child_id,
         incident_id=incident.incident_id,
@@ -247,6 +264,18 @@ def _notification(
     yield told
     yield expect(
         cause,
+        DeadlineKind.NOTIFICATION_READ,
+        id=deadline_id(DeadlineKind.NOTIFICATION_READ, str(told.disclosure.id)),
+        disclosure_id=told.disclosure.id,
+        child_id=told.child_id,
+        of=door,
+        due_by=due_by,
+        adults=incident.adults_of_concern,
+        location_confidential=confidential,
+        directory=directory,
+    )
+    yield expect(
+        cause,
         DeadlineKind.FRONT_DOOR_DECISION,
         id=deadline_id(DeadlineKind.FRONT_DOOR_DECISION, str(told.disclosure.id)),
         child_id=told.child_id,
@@ -261,8 +290,17 @@ def _notification(
 def _ask(
     incident: IncidentReported, child: IncidentChild, question: Question, nobody: str, directory: Directory
 ) -> Iterator[Event | Held]:
-    """Ask a person who the child is: before school, and sooner where it is urgent (H12)."""
+    """Ask a person who the child is: before school, and sooner where it is urgent (H12).
+
+    Held where an adult of concern is known to be among those who would be asked (H3). Where it is not known they are
+    asked all the same: nobody else can say who the child is, and the question does not tell what happened.
+    """
     question_id = match_deadline_id(incident.incident_id, child.reference)
+    door = front_door(None, incident.force, incident.at, directory)
+    asked = [one for one in (door, authority_for(door, directory) if door else None) if one]
+    if any(conflict(incident.adults_of_concern, one.organisation_id) is YesNoUnknown.YES for one in asked):
+        yield Held("H3", nobody)
+        return
     yield ChildUnmatched.because(
         incident,
         subject=nobody,
@@ -278,7 +316,6 @@ def _ask(
         candidates=list(question.candidates),
         why=question.why,
     )
-    door = front_door(None, incident.force, incident.at, directory)
     if door is None:
         yield Held("H7", nobody)
         return
@@ -288,62 +325,11 @@ def _ask(
         id=question_id,
         child_id=nobody,
         of=door,
-        due_by=min(read_by(incident, incident.at, door), encompass_due(incident.at, USUAL)),
+        due_by=match_by(incident, incident.at, door),
         adults=incident.adults_of_concern,
         location_confidential=_confidential(incident, child, None),
         directory=directory,
     )
-
-
-def front_door(
-    child: ChildRecorded | None, force: str, at: datetime, directory: Directory
-) -> OrganisationRecorded | None:
-    """The MASH while it is open, else the duty team: of the child's authority, else of the force's, else any.
-
-    A child's authority is that of the schools, practices and teams where it is registered on that day.
-    """
-    codes = _authority_codes(child, force, at, directory)
-    mash = _first_open(Role.MASH, codes, directory)
-    if mash and is_open(at, hours(mash)):
-        return mash
-    return _first_open(Role.OUT_OF_HOURS, codes, directory) or mash
-
-
-def hours(door: OrganisationRecorded) -> OrganisationRecorded | Calendar:
-    """When a front door is open: as it says, else as its kind usually is."""
-    usual = USUAL_HOURS.get(door.kind)
-    return door if door.weekly_hours or usual is None else replace(usual, closed_days=tuple(door.closed_days))
-
-
-def read_by(incident: IncidentReported, at: datetime, door: OrganisationRecorded) -> datetime:
-    """By when somebody must have looked: what is not known ranks as the worst plausible (H7)."""
-    if incident.immediate_danger is not YesNoUnknown.NO:
-        return at + IN_DANGER
-    opening_hours = OPENING_HOURS.get(incident.grading)
-    return opening_hours_after(at, opening_hours, hours(door)) if opening_hours else add_hours(at, RED_HOURS)
-
-
-def _authority_codes(child: ChildRecorded | None, force: str, at: datetime, directory: Directory) -> list[str]:
-    """Codes of local authorities, the child's most frequent first, then the force's own."""
-    on = local_day(at)
-    holding = [
-        standing(held.organisation_id, directory)
-        for held in (child.registrations if child else ())
-        if (held.since or on) <= on <= (held.until or on)
-    ]
-    codes = Counter(one.local_authority_code for one in holding if one and one.local_authority_code)
-    police = directory.organisation(force)
-    own = [police.local_authority_code] if police and police.local_authority_code else []
-    return [code for code, _ in codes.most_common()] + own
-
-
-def _first_open(kind: Role, codes: list[str], directory: Directory) -> OrganisationRecorded | None:
-    """The first of that kind whose record is open: in these authorities in their order, else anywhere."""
-    for code in (*codes, None):
-        for organisation in directory.organisations_in(kind, code):
-            if organisation.status is RecordStatus.OPEN:
-                return organisation
-    return None
 
 
 def _open_record(child_id: str, directory: Directory) -> ChildRecorded | None:

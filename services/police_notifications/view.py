@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Self
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
-from services.bus.envelope import Alarm, Event
+from services.bus.envelope import Event
 from services.bus.events import ChildMatched, IncidentReported
 from services.bus.service import View
 
 PATIENCE = timedelta(hours=1)
-"""So long an answer waits for its incident before somebody is asked where it is."""
+"""So long an answer waits for its incident before the force's silence is escalated."""
 
 
 class Incident(View):
@@ -25,7 +25,11 @@ class Incident(View):
     correlation_id: str = ""
     answers: dict[str, str] = Field(default_factory=dict)
     """Child's reference → child_id that a person gave."""
-    waiting_since: datetime | None = None
+    reported_at: AwareDatetime | None = None
+    """When it was reported first."""
+    awaited_by: str = ""
+    """The child whose answer came before the incident, if one did; and by when it was owed."""
+    incident_due_by: AwareDatetime | None = None
 
     @classmethod
     def key_of(cls, event: Event) -> str | None:
@@ -40,26 +44,24 @@ class Incident(View):
                 self.correlation_id or event.envelope.correlation_id or f"{event.envelope.source} {event.envelope.id}"
             )
             return self._with(event.model_copy(update={"address": None}), self.answers).model_copy(
-                update={"force": event.force, "correlation_id": chain, "waiting_since": None}
+                update={"force": event.force, "correlation_id": chain, "reported_at": self.reported_at or event.at}
             )
         assert isinstance(event, ChildMatched)
         known = self._with(self.incident, {**self.answers, event.child_reference: event.child_id})
-        if self.force is None and self.waiting_since is None:
-            return known.model_copy(update={"waiting_since": event.at})
+        if self.force is None and not self.answers:
+            return known.model_copy(update={"awaited_by": event.child_id, "incident_due_by": incident_due(event.at)})
         return known
 
     def reported_by_another(self, force: str) -> bool:
         """Whether the incident that is known by this id is another force's."""
         return self.force not in (None, force)
 
-    @property
-    def alarm(self) -> datetime | None:
-        return self.waiting_since + PATIENCE if self.waiting_since else None
-
-    def rung(self, alarm: Alarm) -> Self:
-        return self.model_copy(update={"waiting_since": None})
-
     def _with(self, incident: IncidentReported | None, answers: dict[str, str]) -> Self:
         left = [child for child in incident.children if child.reference not in answers] if incident else []
         rest = incident.model_copy(update={"children": left}) if incident and left else None
         return self.model_copy(update={"incident": rest, "answers": answers})
+
+
+def incident_due(answered_at: datetime) -> datetime:
+    """By when an incident must be here that was answered about before it was reported."""
+    return answered_at + PATIENCE

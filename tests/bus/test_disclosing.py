@@ -11,15 +11,16 @@ from hypothesis import strategies as st
 
 from services.bus.directory import MemoryDirectory
 from services.bus.disclosing import (
+    area_codes,
     authority_for,
     conflict,
     deadline_id,
     expect,
-    health_team,
     held_or,
     local_authority,
     local_day,
     match_deadline_id,
+    of_area,
     registered,
     standing,
 )
@@ -119,20 +120,32 @@ def test_who_took_over_stands_for_who_closed() -> None:
     assert [standing(one, directory) for one in ("d", "e", "f", "gone")] == [None] * 4
 
 
-def test_h13_the_health_team_is_the_commissioned_one_whatever_the_age() -> None:
-    """Health visitor or school nurse by registration, not by birthday; one that has closed, by its successor."""
+def test_a_child_belongs_to_the_authority_of_most_who_care_for_it() -> None:
+    """A school across the border is one voice among several; the social care team has one, who has left has none."""
     directory = MemoryDirectory(
         [
-            organisation("health:1", Role.SCHOOL_NURSING, status=RecordStatus.CLOSED, successor="health:2"),
-            organisation("health:2", Role.SCHOOL_NURSING),
+            organisation("school:1", local_authority_code="826"),
+            organisation("practice:1", Role.GP_PRACTICE),
+            organisation("team:1", Role.SOCIAL_CARE),
+            organisation("school:2", local_authority_code="100"),
         ]
     )
-    nurse = Registration(organisation_id="health:1", role=Role.SCHOOL_NURSING)
-    visitor = Registration(organisation_id="health:9", role=Role.HEALTH_VISITING, until=date(2026, 9, 1))
-    assert health_team(maya(visitor, nurse, born=date(2024, 1, 1)), DAY, directory) == directory.organisation(
-        "health:2"
-    )
-    assert health_team(maya(visitor), DAY, directory) is None
+    practice = Registration(organisation_id="practice:1", role=Role.GP_PRACTICE)
+    left = at_school("school:2", until=date(2026, 11, 19))
+    child = maya(at_school("school:1"), left, practice, allocated_worker="team:1")
+    assert area_codes(child, DAY, directory) == ["825", "826"]
+    assert area_codes(None, DAY, directory) == []
+
+
+def test_nobody_is_guessed_where_several_counties_are_there() -> None:
+    """Another county must not learn of a child because its id comes first; the only one there is, is no guess."""
+    county, next_door = (organisation(f"mash:{code}", Role.MASH, local_authority_code=code) for code in ("825", "826"))
+    both = MemoryDirectory([county, next_door])
+    assert of_area(Role.MASH, ["999", "826"], both) == next_door
+    assert of_area(Role.MASH, [None, "999"], both) is None
+    assert of_area(Role.MASH, [None, "999"], MemoryDirectory([county])) == county
+    shut = next_door.model_copy(update={"status": RecordStatus.CLOSED})
+    assert of_area(Role.MASH, ["826"], MemoryDirectory([county, shut])) == county
 
 
 def test_silence_is_told_to_the_named_one_else_to_the_authority() -> None:
@@ -146,8 +159,18 @@ def test_silence_is_told_to_the_named_one_else_to_the_authority() -> None:
     assert authority_for(organisation("a", escalates_to="lead:1"), directory) == directory.organisation("lead:1")
     assert authority_for(organisation("a", escalates_to="gone"), directory) == near
     assert authority_for(organisation("a"), directory) == near
-    assert local_authority("999", directory) == local_authority(None, directory) == far
+    assert local_authority("999", directory) is local_authority(None, directory) is None
     assert local_authority("825", MemoryDirectory([shut])) is None
+
+
+def test_silence_is_never_told_to_the_silent_one() -> None:
+    """An authority that looks after a home-educated child and does not read: whom it names hears, else a person."""
+    county = organisation("la:825", Role.LOCAL_AUTHORITY)
+    duty = organisation("duty:825", Role.OUT_OF_HOURS)
+    assert authority_for(county, MemoryDirectory([county, duty])) is None
+    assert authority_for(organisation("la:825", escalates_to="la:825"), MemoryDirectory([county, duty])) is None
+    named = organisation("la:825", Role.LOCAL_AUTHORITY, escalates_to="duty:825")
+    assert authority_for(named, MemoryDirectory([named, duty])) == duty
 
 
 def asked(directory: MemoryDirectory, *adults: AdultOfConcern, hidden: bool = False) -> DeadlineSet | Held:

@@ -11,12 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.bus.directory import MemoryDirectory
-from services.bus.disclosing import match_deadline_id
-from services.bus.envelope import NAMESPACE, Alarm, Envelope, Event
+from services.bus.envelope import NAMESPACE, Alarm, Envelope, Event, Held
 from services.bus.events import (
-    ChildIdentity,
-    ChildMatched,
-    ChildRecorded,
     DeadlineKind,
     DeadlineMet,
     DeadlineMissed,
@@ -27,7 +23,6 @@ from services.bus.events import (
     Purpose,
     ReceiptState,
     RecordStatus,
-    Registration,
     Role,
 )
 from services.deadlines.refusals import DisclosureHasADeadline, NobodyToEscalateTo
@@ -82,12 +77,25 @@ def hear(*events: Event) -> tuple[list[Event], Deadline]:
     return parts, view
 
 
-def ring(view: Deadline, directory: MemoryDirectory | None = None) -> tuple[list[DeadlineMissed], Deadline]:
+def organisation(organisation_id: str = AUTHORITY, **changed: Any) -> OrganisationRecorded:
+    body = {
+        "kind": Role.LOCAL_AUTHORITY, "version": 1, "name": "-", "local_authority_code": "825",
+        "status": RecordStatus.OPEN, "weekly_hours": [], "closed_days": [], "terms": [],
+    }  # fmt: skip
+    return OrganisationRecorded(organisation_id=organisation_id, **{**body, **changed})
+
+
+def rung(view: Deadline, *known: OrganisationRecorded) -> tuple[list[Event | Held], Deadline]:
     """What the room says when the view's moment has come, and what it knows then."""
     assert view.alarm
     name = f"urn:safebus:{SERVICE.name}"
     alarm = Alarm(Envelope(id=f"alarm {view.alarm}", source=name, type="alarm", time=view.alarm, heard_by=SERVICE.name))
-    return of(DeadlineMissed, SERVICE.decide(alarm, view, directory or MemoryDirectory())), view.rung(alarm)
+    return SERVICE.decide(alarm, view, MemoryDirectory(known or [organisation()])), view.rung(alarm)
+
+
+def ring(view: Deadline, *known: OrganisationRecorded) -> tuple[list[DeadlineMissed], Deadline]:
+    parts, after = rung(view, *known)
+    return of(DeadlineMissed, parts), after
 
 
 def test_read_in_time_is_met() -> None:
@@ -223,53 +231,48 @@ def test_reading_a_question_does_not_answer_it() -> None:
     assert (parts, view.alarm) == ([], DUE)
 
 
-@pytest.mark.parametrize("first", ["set", "matched"])
-def test_a_persons_match_ends_the_wait_for_it(first: str) -> None:
-    """Whoever says which child it is ends the deadline for saying so (H12), also if the deadline comes after."""
-    wanted = expected(
-        deadline_id=match_deadline_id("i-1", "c-1"), disclosure_id=None, kind=DeadlineKind.MATCH_BY_PERSON
-    )
-    matched = said(
-        ChildMatched(incident_id="i-1", child_reference="c-1", child_id=CHILD, decided_by="MASH support", reason="-"),
-        by=SERVICE.name,
-        id="matched",
-    )
-    assert Deadline.key_of(matched) == Deadline.key_of(wanted)
-    parts, view = hear(*([wanted, matched] if first == "set" else [matched, wanted]))
-    assert [m.kind for m in of(DeadlineMet, parts)] == [DeadlineKind.MATCH_BY_PERSON]
-    assert view.alarm is None
+@pytest.mark.parametrize("practitioner", [None, "", " "])
+def test_nobody_in_particular_has_not_read(practitioner: str | None) -> None:
+    """N1: an acknowledgement names who read; without a name the deadline stays open and escalates."""
+    parts, view = hear(expected(), read(DUE - timedelta(hours=1), practitioner=practitioner))
+    assert (parts, view.alarm) == ([], DUE)
+    parts, _ = hear(expected(location_confidential=True), read(DUE, practitioner=practitioner))
+    assert len(of(DeadlineMet, parts)) == 1, "of a child in hiding the receipt may not name the reader (H2)"
 
 
-def test_a_receipt_whose_deadline_never_comes_is_told_to_the_authority() -> None:
-    """A receipt waits for its deadline, and after a while the child's authority is asked; a deadline may still come."""
-    school = OrganisationRecorded(
-        organisation_id=SCHOOL, version=1, kind=Role.SCHOOL, name="A school", local_authority_code="825",
-        status=RecordStatus.OPEN, weekly_hours=[], closed_days=[], terms=[],
-    )  # fmt: skip
-    others = [
-        school.model_copy(update={"organisation_id": f"la:{code}", "kind": Role.LOCAL_AUTHORITY,
-                                  "local_authority_code": code})
-        for code in ("301", "825")
-    ]  # fmt: skip
-    child = ChildRecorded(
-        child_id=CHILD, version=1, status=RecordStatus.OPEN, provisional=False,
-        identity=ChildIdentity(forenames="", family_name=""), also_known_as=[],
-        registrations=[Registration(organisation_id=SCHOOL, role=Role.SCHOOL)], home_educated=False,
-        location_confidential=False, circumstances=[],
-    )  # fmt: skip
+def test_it_is_told_in_the_role_of_the_one_who_is_told() -> None:
+    """A deadline may name a duty team; it is not told as if it were the authority."""
+    _, view = hear(expected(escalate_to="duty:825", location_confidential=True))
+    (missed,), _ = ring(view, organisation("duty:825", kind=Role.OUT_OF_HOURS))
+    assert (missed.disclosure.recipient, missed.disclosure.recipient_role) == ("duty:825", Role.OUT_OF_HOURS)
+    assert missed.disclosure.location_confidential, "so that its receipt names nobody (H2)"
+
+
+@pytest.mark.parametrize("known", [organisation(status=RecordStatus.CLOSED), organisation("la:other")])
+def test_who_is_not_there_any_more_is_not_told_in_silence(known: OrganisationRecorded) -> None:
+    """H7: a closed authority reads nothing, so a person sees that the deadline was missed."""
+    _, view = hear(expected())
+    parts, view = rung(view, known)
+    assert (parts, view.alarm) == ([Held("H7", str(ALERT))], None)
+
+
+def test_h3_a_receipt_whose_deadline_never_comes_is_seen_by_a_person() -> None:
+    """H3: its deadline may have been held since an adult of concern works at the authority: that is not told, then.
+
+    A deadline that comes after all is watched.
+    """
     parts, view = hear(read(FRIDAY_EVENING))
     assert (parts, view.alarm) == ([], FRIDAY_EVENING + UNCLAIMED_AFTER)
-    (missed,), view = ring(view, MemoryDirectory([school, *others, child]))
-    assert (missed.disclosure.recipient, missed.kind, missed.owed_by) == (AUTHORITY, DeadlineKind.UNKNOWN, None)
-    assert view.alarm is None
+    parts_rung, view = rung(view)
+    assert (parts_rung, view.alarm) == ([Held("H7", str(ALERT))], None)
     _, set_late = decide(SERVICE, expected(needs_hidden_confirmation=True), view=view)
     assert set_late
-    assert set_late.alarm == DUE, "a deadline that comes after all is watched"
+    assert set_late.alarm == DUE
 
 
 @pytest.mark.parametrize("role", [Role.LOCAL_AUTHORITY, Role.MASH, Role.OUT_OF_HOURS])
 def test_a_receipt_of_what_nobody_had_to_read_waits_quietly(role: Role) -> None:
-    """Escalations and notifications are read without any deadline to have read them: nobody is asked about that."""
+    """Escalations are read without any deadline to have read them: nobody is asked about that."""
     _, view = hear(read(FRIDAY_EVENING, role=role))
     assert view.alarm is None
 

@@ -131,7 +131,7 @@ def county(*rows: Recorded) -> MemoryDirectory:
             organisation(OTHER_SCHOOL),
             organisation(NURSERY, Role.NURSERY),
             organisation(TEAM, Role.HEALTH_VISITING),
-            organisation(AUTHORITY, Role.LOCAL_AUTHORITY),
+            organisation(AUTHORITY, Role.LOCAL_AUTHORITY, escalates_to=MASH),
             organisation(MASH, Role.MASH),
             *rows,
         ]

@@ -84,6 +84,7 @@ def organisation(organisation_id: str, **changed: Any) -> OrganisationRecorded:
         "weekly_hours": [OpeningHours(weekday=day, opens="08:00", closes="16:00") for day in range(1, 6)],
         "closed_days": [],
         "terms": [],
+        "escalates_to": MASH if organisation_id == AUTHORITY else None,
     }
     return OrganisationRecorded(organisation_id=organisation_id, **{**body, **changed})
 

@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 
 from services.bus.directory import MemoryDirectory
 from services.bus.disclosing import deadline_id, match_deadline_id
-from services.bus.envelope import Alarm, Envelope, Event, Held
+from services.bus.envelope import Event, Held
 from services.bus.errors import Refusal
 from services.bus.events import (
     ChildUnmatched,
     Circumstance,
     ClosedDays,
     DeadlineKind,
+    DeadlineMet,
     DeadlineSet,
     Grading,
     IncidentKind,
@@ -74,6 +75,10 @@ def after(*events: Event, directory: MemoryDirectory | None = None) -> tuple[lis
     return parts, view
 
 
+def of_kind(kind: DeadlineKind, parts: list[Event | Held]) -> list[DeadlineSet]:
+    return [one for one in of(DeadlineSet, parts) if one.kind is kind]
+
+
 def test_h12_one_notification_for_each_child_who_is_certain() -> None:
     """Two siblings are two notifications with two ids, and nobody is asked."""
     leo = child("c2", identity("Leo", nhs_number=LEOS_NUMBER))
@@ -109,6 +114,19 @@ def test_h12_the_question_is_due_before_school_however_green() -> None:
     assert of(DeadlineSet, parts)[0].due_by <= london(2026, 11, 24, 8, 45)
 
 
+@pytest.mark.parametrize(
+    ("aware", "due"),
+    [
+        pytest.param(london(2026, 11, 23, 2), london(2026, 11, 23, 8, 45), id="told late: it was due before school"),
+        pytest.param(london(2036, 1, 1), london(2026, 11, 23, 15, 15), id="a clock ten years ahead moves nothing"),
+    ],
+)
+def test_h12_the_question_runs_from_when_the_police_became_aware(aware: datetime, due: datetime) -> None:
+    """Not from when a force's system sent it, and never from a time that has not come."""
+    green = incident(UNKNOWN_LEO, grading=Grading.GREEN, aware_at=aware, at=london(2026, 11, 23, 10))
+    assert of(DeadlineSet, after(green)[0])[0].due_by == due
+
+
 def test_h12_a_person_names_the_child_and_the_front_door_is_told() -> None:
     """The notification says that a person matched it, and belongs to the incident's chain."""
     reported = incident(child(), UNKNOWN_LEO)
@@ -120,29 +138,66 @@ def test_h12_a_person_names_the_child_and_the_front_door_is_told() -> None:
     assert told.envelope.cause_id == "answer"
 
 
+def test_h12_only_an_answer_that_is_acted_on_ends_the_wait_for_it() -> None:
+    """A refused answer leaves the child untold, so its question still escalates; one that is acted on ends it."""
+    reported = incident(child(), UNKNOWN_LEO)
+    parts, view = after(reported)
+    (asked,) = (one for one in of(DeadlineSet, parts) if one.kind is DeadlineKind.MATCH_BY_PERSON)
+    with pytest.raises(NotInDirectory):
+        decide(SERVICE, answer("child-nobody", "c2"), county(record(), LEO), view)
+    parts, _ = decide(SERVICE, answer("child-leo", "c2"), county(record(), LEO), view)
+    (met,) = of(DeadlineMet, parts)
+    assert (met.deadline_id, met.kind, met.child_id) == (asked.deadline_id, asked.kind, asked.child_id)
+    assert (met.due_by, met.late) == (asked.due_by, False)
+    assert met.met_at == FRIDAY_EVENING + timedelta(minutes=20)
+
+
+def test_h12_a_later_report_that_makes_it_certain_ends_the_wait_too() -> None:
+    """The force adds the number that was missing: nobody needs to say any longer who it is."""
+    certain = child("c2", identity("Leo", nhs_number=LEOS_NUMBER))
+    parts, _ = after(incident(child(), UNKNOWN_LEO), incident(child(), certain, id="2"))
+    (met,) = of(DeadlineMet, parts)
+    assert met.deadline_id == match_deadline_id("incident-1", "c2")
+    assert {one.child_id for one in of(PoliceNotified, parts)} == {"child-maya", "child-leo"}
+
+
 def test_an_answer_before_its_incident_waits_for_it() -> None:
     """It is not refused; when the incident comes, that child is known and nobody is asked."""
-    parts, view = after(answer("child-leo", "c2"))
-    assert parts == []
-    assert view.alarm == FRIDAY_EVENING + timedelta(minutes=20) + PATIENCE
-    parts, view = after(answer("child-leo", "c2"), incident(child(), UNKNOWN_LEO))
+    parts, _ = after(answer("child-leo", "c2"), incident(child(), UNKNOWN_LEO))
     assert [(one.child_id, one.matched_by) for one in of(PoliceNotified, parts)] == [
         ("child-maya", MatchBasis.NHS_NUMBER),
         ("child-leo", MatchBasis.PERSON),
     ]
     assert of(ChildUnmatched, parts) == []
-    assert view.alarm is None
 
 
 def test_an_answer_whose_incident_does_not_come_is_escalated() -> None:
-    """After a while the local authority hears at once that an answer is without its incident."""
-    _, view = after(answer("child-leo", "c2"))
-    assert view.alarm
-    alarm = Alarm(Envelope(id="alarm 1", source="urn:safebus:x", type="alarm", time=view.alarm, heard_by=SERVICE.name))
-    (asked,) = of(DeadlineSet, SERVICE.decide(alarm, view, county()))
-    assert (asked.child_id, asked.escalate_to, asked.due_by) == ("child-leo", AUTHORITY, view.alarm)
-    assert asked.deadline_id != match_deadline_id("incident-1", "c2")
-    assert view.rung(alarm).alarm is None
+    """The force owes it within the hour, once for all answers; the incident ends that, late if it is."""
+    parts, _ = after(answer("child-leo", "c2"))
+    (owed,) = of(DeadlineSet, parts)
+    assert len(parts) == 1
+    assert (owed.kind, owed.child_id) == (DeadlineKind.INCIDENT_EXPECTED, "child-leo")
+    assert (owed.owed_role, owed.owed_by, owed.escalate_to) == (Role.POLICE, None, AUTHORITY)
+    assert owed.due_by == FRIDAY_EVENING + timedelta(minutes=20) + PATIENCE
+    assert owed.deadline_id == deadline_id(DeadlineKind.INCIDENT_EXPECTED, "incident-1")
+    answers = answer("child-leo", "c2"), answer("child-maya", "c1", id="second")
+    assert after(*answers)[0] == []
+    late = incident(child(), UNKNOWN_LEO, at=FRIDAY_EVENING + timedelta(hours=2))
+    parts, _ = after(*answers, late)
+    (met,) = of(DeadlineMet, parts)
+    assert (met.deadline_id, met.child_id, met.due_by, met.late) == (
+        owed.deadline_id,
+        owed.child_id,
+        owed.due_by,
+        True,
+    )
+    assert of(DeadlineMet, after(*answers, late, incident(child(), UNKNOWN_LEO, id="2"))[0]) == []
+
+
+def test_an_answer_that_nobody_could_ask_about_is_held() -> None:
+    """No front door is known: a person sees it (H7)."""
+    parts, _ = after(answer("child-leo", "c2"), directory=MemoryDirectory([record(), LEO]))
+    assert parts == [Held("H7", "child-leo")]
 
 
 def test_the_same_answer_twice_says_nothing_new() -> None:
@@ -193,13 +248,15 @@ def test_a_child_listed_twice_may_be_named_so() -> None:
 def test_h12_an_early_answer_that_does_not_fit_is_held(named: str) -> None:
     """A certain match contradicts it, or the directory does not know the child: nobody is told, a person looks."""
     parts, _ = after(answer(named, "c1"), incident(child()))
-    assert parts == [Held("H12", unmatched("incident-1", "c1"))]
+    assert held(parts) == [Held("H12", unmatched("incident-1", "c1"))]
+    assert of(PoliceNotified, parts) == []
 
 
 def test_h12_an_early_answer_about_no_child_of_the_incident_is_held() -> None:
-    """It would otherwise be forgotten."""
-    parts, _ = after(answer("child-leo", "c9"), incident(child()))
-    assert held(parts) == [Held("H12", unmatched("incident-1", "c9"))]
+    """They would otherwise be forgotten."""
+    strays = [answer("child-leo", "c9"), *(answer(f"child-{n}", f"c{n}", id=f"{n}") for n in (8, 7, 6))]
+    parts, _ = after(*strays, incident(child()))
+    assert held(parts) == [Held("H12", unmatched("incident-1", f"c{n}")) for n in (6, 7, 8, 9)]
     assert len(of(PoliceNotified, parts)) == 1
 
 
@@ -327,11 +384,20 @@ def test_h7_what_is_unknown_is_due_as_the_worst(
     assert told.immediate_danger is danger
 
 
+@pytest.mark.parametrize("danger", [YES, UNKNOWN])
+def test_h7_a_notification_that_nobody_opens_is_escalated(danger: YesNoUnknown) -> None:
+    """Ten minutes after a child may be in danger somebody else hears that nobody looked; reading it ends that."""
+    parts, _ = after(incident(immediate_danger=danger))
+    (told,), (deadline,) = of(PoliceNotified, parts), of_kind(DeadlineKind.NOTIFICATION_READ, parts)
+    assert deadline.due_by == told.disclosure.due_by == FRIDAY_EVENING + timedelta(minutes=10)
+    assert deadline.disclosure_id == told.disclosure.id
+    assert (deadline.owed_by, deadline.escalate_to) == (DUTY, AUTHORITY)
+
+
 def test_a_decision_is_due_within_one_working_day() -> None:
     """Working Together: told on Friday evening, decided by Monday; missed, the authority hears of it."""
     parts, _ = after(incident())
-    (told,), (deadline,) = of(PoliceNotified, parts), of(DeadlineSet, parts)
-    assert deadline.kind is DeadlineKind.FRONT_DOOR_DECISION
+    (told,), (deadline,) = of(PoliceNotified, parts), of_kind(DeadlineKind.FRONT_DOOR_DECISION, parts)
     assert deadline.deadline_id == deadline_id(DeadlineKind.FRONT_DOOR_DECISION, str(told.disclosure.id))
     assert deadline.disclosure_id is None
     assert deadline.due_by == london(2026, 11, 23, 17)
@@ -353,10 +419,10 @@ def test_h2_a_confidential_location_hides_who_owes_it(whose: IncidentReported) -
     """Said by the incident, the child's entry or the directory: the notification says so, the deadline names nobody."""
     hidden = record("child-leo", identity("Leo", nhs_number=LEOS_NUMBER), location_confidential=True)
     parts, _ = after(whose, directory=county(record(), hidden))
-    (told,), (deadline,) = of(PoliceNotified, parts), of(DeadlineSet, parts)
+    (told,) = of(PoliceNotified, parts)
     assert told.location_confidential
-    assert deadline.location_confidential
-    assert deadline.owed_by is None
+    assert told.disclosure.location_confidential, "so that its receipt names nobody"
+    assert {(one.location_confidential, one.owed_by) for one in of(DeadlineSet, parts)} == {(True, None)}
 
 
 @pytest.mark.parametrize("link", [YES, UNKNOWN])
@@ -376,6 +442,23 @@ def test_h3_an_adult_of_concern_at_the_authority_holds_the_escalation_alone() ->
     assert len(of(PoliceNotified, parts)) == 1
     assert of(DeadlineSet, parts) == []
     assert held(parts) == [Held("H3", "child-maya", AUTHORITY)]
+
+
+@pytest.mark.parametrize("where", ["duty_825", "la_825"])
+def test_h3_those_who_would_say_who_the_child_is_are_not_asked_about_their_own(where: str) -> None:
+    """An adult of concern who is known to work there would see the child's name: a person finds somebody else."""
+    parts, _ = after(incident(UNKNOWN_LEO, adults_of_concern=[adult(**{where: YES})]))
+    assert parts == [Held("H3", unmatched("incident-1", "c2"))]
+    parts, _ = after(incident(UNKNOWN_LEO, adults_of_concern=[adult()]))
+    assert len(of(ChildUnmatched, parts)) == 1, "not known: nobody else can say who the child is"
+
+
+def test_h3_two_children_whose_escalation_is_held_are_told_of() -> None:
+    """The authority is bypassed for both deadlines of both children: the holds do not undo the notifications."""
+    leo = child("c2", identity("Leo", nhs_number=LEOS_NUMBER))
+    parts, _ = after(incident(child(), leo, adults_of_concern=[adult(duty_825=NO, la_825=YES)]))
+    assert len(of(PoliceNotified, parts)) == 2
+    assert held(parts) == [Held("H3", "child-maya", AUTHORITY), Held("H3", "child-leo", AUTHORITY)]
 
 
 def test_h3_links_that_are_known_to_be_none_hold_nothing() -> None:
@@ -424,8 +507,7 @@ def test_the_address_never_leaves() -> None:
     more, _ = decide(SERVICE, answer("child-leo", "c2"), county(record(), LEO), view)
     assert "ADDRESSMARK" in ADDRESS
     assert "ADDRESSMARK" not in written([*parts, *more])
-    assert len(parts) == 4
-    assert len(more) == 2
+    assert len(of(PoliceNotified, parts)) == len(of(PoliceNotified, more)) == 1
 
 
 def test_the_question_carries_no_narrative() -> None:

@@ -40,6 +40,7 @@ from tests.mash_outcomes.samples import (
     CHILD,
     FORCE,
     KINDS,
+    MASH,
     PRACTICE,
     SCHOOL,
     SOCIAL_CARE,
@@ -266,7 +267,8 @@ def test_minutes_before_their_meeting_wait_for_it() -> None:
     (owed,) = of(DeadlineSet, before)
     assert len(before) == 1
     assert (owed.kind, owed.deadline_id, owed.child_id) == (DeadlineKind.MEETING_EXPECTED, EXPECTED, "meeting-1")
-    assert (owed.due_by, owed.escalate_to, owed.owed_by) == (london(2026, 11, 24, 17), AUTHORITY, None)
+    assert (owed.due_by, owed.owed_role, owed.owed_by) == (london(2026, 11, 24, 17), Role.LOCAL_AUTHORITY, None)
+    assert owed.escalate_to == MASH, "never the authority that owes it"
     parts = play(minutes(), meeting(at=london(2026, 11, 25, 9)))
     (met,) = of(DeadlineMet, parts)
     assert (met.deadline_id, met.late, met.due_by) == (EXPECTED, True, owed.due_by)
