@@ -26,11 +26,12 @@ from services.bus.envelope import Event
 from services.bus.publish import Publisher
 from services.bus.run import broker_for
 from services.bus.settings import Settings, settings
-from services.embedded import embedded_stack
+from services.embedded import EmbeddedStack, embedded_stack
+from services.supervisor.rooms import commands
 from services.supervisor.servers import apply_catalogue
 from tests.bench import made_up, plain
 
-BATCHES = (250, 500, 1000)
+BATCHES = (500, 1000, 2000)
 ROOMS: dict[str, tuple[str, tuple[str, ...], Callable[[int], Event]]] = {
     "tests.bench.plain": ("police.matches.v1", ("deadlines.met.v1",), plain.matched),
     "services.encompass_alerts.wiring": (
@@ -62,21 +63,26 @@ async def worker(*arguments: str, **env: str) -> float:
 
 
 async def throughput(room: str, count: int, repeats: int) -> dict[str, float]:
-    """Events a second of the bare loop and of the whole service, best of batch sizes, alternating."""
+    """Events a second of a bare loop, one that builds its own batches, and the whole service; best of batch sizes.
+
+    They take turns, so that what else the machine does meets all three.
+    """
     source, targets, make = ROOMS[room]
     await publish([make(n) for n in range(count)])
-    whole: dict[int, float] = {}
-    bare: dict[int, float] = {}
+    best: dict[str, float] = {}
     for turn in range(repeats):
         for batch in BATCHES:
             tag = f"{batch}-{turn}-{os.getpid()}"
-            size = {"SAFEBUS_BATCH_SIZE": str(batch)}
-            outputs = str(count * len(targets))
-            seconds = await worker("whole", room, "--count", outputs, "--tag", tag, **size)
-            whole[batch] = max(whole.get(batch, 0), count / seconds)
-            seconds = await worker("bare", source, *targets, "--count", str(count), "--batch", str(batch))
-            bare[batch] = max(bare.get(batch, 0), count / seconds)
-    return {"bare": max(bare.values()), "whole": max(whole.values()), "batch": max(whole, key=lambda b: whole[b])}
+            sides = {
+                "whole": [room, "--count", str(count * len(targets)), "--tag", tag],
+                "bare": [source, *targets, "--count", str(count), "--batch", str(batch)],
+                "batched": [source, *targets, "--count", str(count), "--batch", str(batch)],
+            }
+            for side, arguments in sides.items():
+                seconds = await worker(side, *arguments, SAFEBUS_BATCH_SIZE=str(batch))
+                if count / seconds > best.get(side, 0):
+                    best |= {side: count / seconds, f"{side} in batches of": batch}
+    return best
 
 
 @asynccontextmanager
@@ -132,8 +138,8 @@ async def latency(count: int) -> dict[str, float]:
         ["-m", "tests.bench.worker", "bare", "police.incidents.v1", "police.notifications.v1"],
         ["-m", "tests.bench.worker", "bare", "police.notifications.v1", "encompass.alerts.v1"],
     ]
-    for name, commands in (("whole", hops), ("bare", bare)):
-        async with processes(commands) as running:
+    for name, sides in (("whole", hops), ("bare", bare)):
+        async with processes(sides):
             await asyncio.sleep(15)
             first = 1_000_000 if name == "whole" else 2_000_000
             await two_hops("encompass.alerts.v1", [made_up.incident(first + n) for n in range(20)], 0.02)
@@ -142,9 +148,18 @@ async def latency(count: int) -> dict[str, float]:
             )
             cuts = quantiles(taken, n=100)
             found |= {f"{name} p50": cuts[49], f"{name} p99": cuts[98]}
-            if name == "whole":
-                found["idle MiB"] = max(process.memory_info().rss for process in running) / 2**20
     return found
+
+
+async def idle(stack: EmbeddedStack) -> dict[str, float]:
+    """MiB of every process of the stack once all have started and none has anything to do."""
+    found = commands(settings())
+    async with processes([command[1:] for command in found.values()]) as running:
+        await asyncio.sleep(15)
+        sizes = {f"{name}, idle": process for name, process in zip(found, running, strict=True)}
+        sizes |= {"kafka": psutil.Process(stack.kafka.pid), "registry": psutil.Process(stack.registry.pid)}
+        memory = {name: process.memory_info().rss / 2**20 for name, process in sizes.items()}
+    return memory | {"all of it": sum(memory.values())}
 
 
 async def bench(count: int, repeats: int) -> dict[str, dict[str, float]]:
@@ -159,15 +174,11 @@ async def bench(count: int, repeats: int) -> dict[str, dict[str, float]]:
         os.environ |= {"SAFEBUS_BOOTSTRAP_SERVERS": stack.bootstrap_servers, "SAFEBUS_REGISTRY_URL": stack.registry_url}
         settings.cache_clear()
         await asyncio.to_thread(apply_catalogue, Settings())
+        found["memory"] = await idle(stack)
         await publish([*made_up.organisations(), *(made_up.child(n) for n in range(made_up.CHILDREN))])
         for room in ROOMS:
             found[room] = await throughput(room, count, repeats)
         found["latency"] = await latency(300)
-        servers = [stack.kafka.pid, stack.registry.pid]
-        found["memory"] = {
-            "kafka MiB": psutil.Process(servers[0]).memory_info().rss / 2**20,
-            "registry MiB": psutil.Process(servers[1]).memory_info().rss / 2**20,
-        }
     return found
 
 
@@ -175,16 +186,19 @@ def show(found: dict[str, dict[str, float]]) -> None:
     table = Table("figure", "bare", "safebus", "ratio", "wanted", title="safebus bench")
     for room in ROOMS:
         f = found[room]
-        name = f"{room.removeprefix('services.').removesuffix('.wiring')}, events/s (batches of {f['batch']:.0f})"
-        table.add_row(name, f"{f['bare']:,.0f}", f"{f['whole']:,.0f}", f"{f['whole'] / f['bare']:.2f}", "≥ 0.45")
+        name = room.removeprefix("services.").removesuffix(".wiring")
+        for side, words in (("bare", "a bare loop"), ("batched", "one that builds its batches")):
+            ratio = f"{f['whole'] / f[side]:.2f}"
+            wanted = "≥ 0.45" if side == "bare" else ""
+            table.add_row(f"{name}, events/s ÷ {words}", f"{f[side]:,.0f}", f"{f['whole']:,.0f}", ratio, wanted)
     f = found["latency"]
     for cut in ("p50", "p99"):
         bare, whole = f[f"bare {cut}"], f[f"whole {cut}"]
         table.add_row(f"incident → alert {cut}, ms", f"{bare:.1f}", f"{whole:.1f}", f"{whole / bare:.2f}", "≤ 3")
-    table.add_row("warm start, s", "", f"{found['warm start']['seconds']:.1f}", "", "≤ 15")
-    table.add_row("a service idle, MiB", "", f"{f['idle MiB']:.0f}", "", "≤ 150")
+    table.add_row("Kafka and registry, warm start, s", "", f"{found['warm start']['seconds']:.1f}", "", "≤ 15")
     for name, size in found["memory"].items():
-        table.add_row(name, "", f"{size:.0f}", "", "")
+        wanted = "≤ 150" if name.endswith("idle") else ""
+        table.add_row(f"{name}, MiB", "", f"{size:.0f}", "", wanted)
     console.print(table)
 
 

@@ -1,4 +1,4 @@
-"""The smallest whole service: one small event in, one out, a view that counts. What is left is the hallway's own cost."""
+"""The smallest whole service: one small event in, one out, a view that counts: the hallway's own cost."""
 
 from __future__ import annotations
 

@@ -14,10 +14,9 @@ import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from io import BytesIO
-from typing import Any
 
 import uvloop
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.partitioner import murmur2
 from fastavro import schemaless_reader, schemaless_writer
 
@@ -32,10 +31,11 @@ from services.bus.settings import settings
 from services.bus.store import Store
 
 
-async def bare(source: str, targets: Sequence[str], count: int, batch: int) -> float:
+async def bare(source: str, targets: Sequence[str], count: int, batch: int, *, explicit: bool) -> float:
     """Decode each event, encode as many as the service would send, await every acknowledgement. Seconds it took.
 
-    What it encodes are events that the service sent before, read back: the same bytes, the same headers.
+    What it encodes are events that the service sent before, read back: the same bytes, the same headers. `explicit`
+    builds the producer's batches itself, as the loop does; otherwise it sends one by one, as anybody would.
     """
     at, schemas = settings(), load()
     broker = broker_for(at, "admin")
@@ -43,46 +43,39 @@ async def bare(source: str, targets: Sequence[str], count: int, batch: int) -> f
     values = [
         schemaless_reader(BytesIO(body[5:]), schemas[t].parsed) for (body, _), t in zip(samples, targets, strict=True)
     ]
+    outputs = list(zip(targets, samples, values, strict=True))
     common = broker._aiokafka()
-    consumer = AIOKafkaConsumer(
-        **common, enable_auto_commit=False, fetch_max_wait_ms=100, max_partition_fetch_bytes=4 << 20
-    )
-    producer = AIOKafkaProducer(
-        **common,
-        enable_idempotence=True,
-        acks="all",
-        compression_type="lz4",
-        max_batch_size=1 << 20,
-        max_request_size=1 << 21,
-    )
+    reading = {"enable_auto_commit": False, "fetch_max_wait_ms": 100, "max_partition_fetch_bytes": 4 << 20}
+    consumer = AIOKafkaConsumer(source, **common, **reading, auto_offset_reset="earliest" if count else "latest")
+    writing = {"enable_idempotence": True, "acks": "all", "compression_type": "lz4"}
+    producer = AIOKafkaProducer(**common, **writing, max_batch_size=1 << 20, max_request_size=1 << 21)
     await producer.start()
     await consumer.start()
     sizes = {target: len(await producer.partitions_for(target)) for target in targets}
-    numbers = await consumer._client._wait_on_metadata(source)
-    consumer.assign([TopicPartition(source, n) for n in numbers])
-    await consumer.seek_to_beginning() if count else await consumer.seek_to_end()
     print("ready", flush=True)
     started, done = 0.0, 0
     while not count or done < count:
         polled = await consumer.getmany(max_records=batch, timeout_ms=200)
         started = started or (time.perf_counter() if polled else 0.0)
-        batches: dict[tuple[str, int], Any] = {}
-        for records in polled.values():
-            for record in records:
-                schemaless_reader(BytesIO(record.value[5:]), schemas[source].parsed)
-                for target, (body, headers), value in zip(targets, samples, values, strict=True):
-                    out = BytesIO()
-                    out.write(body[:5])
-                    schemaless_writer(out, schemas[target].parsed, value)
-                    to = (target, (murmur2(record.key) & 0x7FFFFFFF) % sizes[target])
-                    if to not in batches:
-                        batches[to] = producer.create_batch()
-                    batches[to].append(timestamp=None, key=record.key, value=out.getvalue(), headers=headers)
-                done += 1
-        for to, built in batches.items():
+        flying, batches = [], {}
+        for record in (record for records in polled.values() for record in records):
+            schemaless_reader(BytesIO(record.value[5:]), schemas[source].parsed)
+            done += 1
+            for target, (body, headers), value in outputs:
+                out = BytesIO()
+                out.write(body[:5])
+                schemaless_writer(out, schemas[target].parsed, value)
+                if not explicit:
+                    flying.append(await producer.send(target, out.getvalue(), key=record.key, headers=headers))
+                    continue
+                to = (target, (murmur2(record.key) & 0x7FFFFFFF) % sizes[target])
+                if to not in batches:
+                    batches[to] = producer.create_batch()
+                batches[to].append(timestamp=None, key=record.key, value=out.getvalue(), headers=headers)
+        for (target, number), built in batches.items():
             built.close()
-            batches[to] = await producer.send_batch(built, to[0], partition=to[1])
-        await asyncio.gather(*batches.values())
+            flying.append(await producer.send_batch(built, target, partition=number))
+        await asyncio.gather(*flying)
     seconds = time.perf_counter() - started
     await consumer.stop()
     await producer.stop()
@@ -137,16 +130,17 @@ def _said(service: Service) -> float:
 def main() -> None:
     spare_the_collector()
     given = argparse.ArgumentParser()
-    given.add_argument("kind", choices=["bare", "whole"])
+    given.add_argument("kind", choices=["bare", "batched", "whole"])
     given.add_argument("what", nargs="+")
     given.add_argument("--count", type=int, default=0)
     given.add_argument("--batch", type=int, default=500)
     given.add_argument("--tag", default="bench")
     said = given.parse_args()
-    if said.kind == "bare":
-        seconds = uvloop.run(bare(said.what[0], said.what[1:], said.count, said.batch))
-    else:
+    if said.kind == "whole":
         seconds = uvloop.run(whole(said.what[0], said.count, said.tag))
+    else:
+        explicit = said.kind == "batched"
+        seconds = uvloop.run(bare(said.what[0], said.what[1:], said.count, said.batch, explicit=explicit))
     json.dump({"seconds": seconds}, sys.stdout)
 
 
