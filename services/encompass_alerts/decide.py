@@ -8,11 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 from services.bus.calendar import encompass_due, in_holiday
 from services.bus.directory import Directory
-from services.bus.disclosing import deadline_id, expect, held_or, local_authority, local_day, registered, standing
+from services.bus.disclosing import (
+    area_codes,
+    deadline_id,
+    expect,
+    held_or,
+    local_day,
+    of_area,
+    registered,
+    standing,
+)
 from services.bus.envelope import Event, Held, Recipient
 from services.bus.events import (
     ChildIdentity,
@@ -48,9 +57,9 @@ class Listener:
 def alert_schools(notified: PoliceNotified, directory: Directory) -> Iterator[Event | Held]:
     """Alert everyone who looks after the child in the daytime, each once; the local authority where nobody else does.
 
-    Held for a person: an incident of unknown kind (H7), a child whose record was closed meanwhile (H1) or whose
-    circumstances are special (H13), a listener to whom an adult of concern is or may be connected (H3), and a child
-    whom nobody could be told about (H9).
+    Held for a person: an incident of unknown kind (H7), a child whose record was closed meanwhile (H1), whose
+    circumstances are special or who by the date of birth is no child any more (H13), a listener to whom an adult of
+    concern is or may be connected (H3), and a child whom nobody could be told about (H9).
     """
     if IncidentKind.DOMESTIC_ABUSE not in notified.kinds:
         if IncidentKind.UNKNOWN in notified.kinds or not notified.kinds:
@@ -58,7 +67,8 @@ def alert_schools(notified: PoliceNotified, directory: Directory) -> Iterator[Ev
         return
     child = directory.child(notified.child_id)
     identity = child.identity if child else notified.about
-    if identity.date_of_birth and _age(identity.date_of_birth, local_day(notified.aware_at)) >= 18:
+    if identity.date_of_birth and _age(identity.date_of_birth, local_day(_aware_at(notified))) >= 18:
+        yield Held("H13", notified.child_id)
         return
     if child and child.status is not RecordStatus.OPEN:
         yield Held("H1", notified.child_id)
@@ -88,19 +98,18 @@ def who_listens(
     A home-educated child's is the local authority. A child who is at no school yet has a health visiting team; a child
     who is registered nowhere has the local authority, since nobody else would be told.
     """
-    code = _authority_code(notified, child, directory)
     places = _schools(child, notified, directory) if child else []
     for place in places:
-        yield _at_school(place, notified, code, directory)
+        yield from _at_school(place, notified, child, directory)
     if child and child.home_educated:
-        yield _authority(code, LawfulBasis.HOME_EDUCATION_ENCOMPASS, directory)
+        yield _authority(notified, child, LawfulBasis.HOME_EDUCATION_ENCOMPASS, directory)
     elif not places:
         on = local_day(notified.at)
         held = registered(child, on, Role.HEALTH_VISITING) if child else []
         teams = [team for one in held if (team := standing(one.organisation_id, directory))]
         yield from (Listener(team, LawfulBasis.PUBLIC_TASK_6_1_E) for team in teams)
         if not teams:
-            yield _authority(code, LawfulBasis.PUBLIC_TASK_6_1_E, directory)
+            yield _authority(notified, child, LawfulBasis.PUBLIC_TASK_6_1_E, directory)
 
 
 def _schools(child: ChildRecorded, notified: PoliceNotified, directory: Directory) -> list[Registration]:
@@ -117,32 +126,44 @@ def _schools(child: ChildRecorded, notified: PoliceNotified, directory: Director
 
 
 def _at_school(
-    place: Registration, notified: PoliceNotified, code: str | None, directory: Directory
-) -> Listener | None:
-    """The school, or the one that took over; in holidays its named cover; where there is neither, the authority."""
+    place: Registration, notified: PoliceNotified, child: ChildRecorded | None, directory: Directory
+) -> Iterator[Listener | None]:
+    """The school, or the one that took over; in holidays its named cover as well, who is there before the school is.
+
+    Where there is no school any more, or no cover is named, the authority.
+    """
     school = standing(place.organisation_id, directory)
-    if school:
-        nursery = Role.NURSERY in (place.role, school.kind)
-        basis = LawfulBasis.NURSERY_ENCOMPASS if nursery else LawfulBasis.DA_ACT_2021_S49_A
-        if not in_holiday(notified.at, school):
-            return Listener(school, basis)
+    if school is None:
+        yield _authority(notified, child, LawfulBasis.PUBLIC_TASK_6_1_E, directory)
+        return
+    nursery = Role.NURSERY in (place.role, school.kind)
+    basis = LawfulBasis.NURSERY_ENCOMPASS if nursery else LawfulBasis.DA_ACT_2021_S49_A
+    if in_holiday(notified.at, school):
         cover = standing(school.holiday_cover, directory) if school.holiday_cover else None
-        if cover:
-            return Listener(cover, basis)
-        code = school.local_authority_code or code
-    return _authority(code, LawfulBasis.PUBLIC_TASK_6_1_E, directory)
+        near = school.local_authority_code
+        yield (
+            Listener(cover, basis)
+            if cover
+            else _authority(notified, child, LawfulBasis.PUBLIC_TASK_6_1_E, directory, near)
+        )
+    yield Listener(school, basis)
 
 
 def _alert(
     notified: PoliceNotified, identity: ChildIdentity, listener: Listener, confidential: bool, directory: Directory
 ) -> Iterator[Event | Held]:
     told = listener.organisation
-    due_by = encompass_due(notified.aware_at, told)
+    due_by = encompass_due(_aware_at(notified), told)
     alerted = SchoolAlerted.because(
         notified,
         subject=notified.child_id,
         to=Recipient(told.organisation_id, told.kind),
-        disclosure={"purpose": Purpose.OPERATION_ENCOMPASS, "lawful_basis": listener.basis, "due_by": due_by},
+        disclosure={
+            "purpose": Purpose.OPERATION_ENCOMPASS,
+            "lawful_basis": listener.basis,
+            "due_by": due_by,
+            "location_confidential": confidential,
+        },
         child_id=notified.child_id,
         about=ChildIdentity(
             forenames=identity.forenames,
@@ -172,6 +193,11 @@ def _alert(
     )
 
 
+def _aware_at(notified: PoliceNotified) -> datetime:
+    """When the police became aware. A clock that runs ahead moves no deadline, and makes no child grow up."""
+    return min(notified.aware_at, notified.at)
+
+
 def _each_once(listeners: Iterable[Listener | None]) -> list[Listener]:
     once: dict[str, Listener] = {}
     for listener in listeners:
@@ -180,18 +206,18 @@ def _each_once(listeners: Iterable[Listener | None]) -> list[Listener]:
     return list(once.values())
 
 
-def _authority(code: str | None, basis: LawfulBasis, directory: Directory) -> Listener | None:
-    authority = local_authority(code, directory)
+def _authority(
+    notified: PoliceNotified,
+    child: ChildRecorded | None,
+    basis: LawfulBasis,
+    directory: Directory,
+    near: str | None = None,
+) -> Listener | None:
+    """The local authority `near`, else that of whoever has a part in the child's care, else of the front door."""
+    door = directory.organisation(notified.disclosure.recipient)
+    codes = [near, *area_codes(child, local_day(notified.at), directory), door.local_authority_code if door else None]
+    authority = of_area(Role.LOCAL_AUTHORITY, codes, directory)
     return Listener(authority, basis) if authority else None
-
-
-def _authority_code(notified: PoliceNotified, child: ChildRecorded | None, directory: Directory) -> str | None:
-    """The local authority of whoever has a part in the child's care, else of the front door."""
-    on = local_day(notified.at)
-    held = registered(child, on, *Role) if child else []
-    near = [*(one.organisation_id for one in held), notified.disclosure.recipient]
-    codes = [found.local_authority_code for one in near if (found := directory.organisation(one))]
-    return next((code for code in codes if code), None)
 
 
 def _age(born: date, on: date) -> int:

@@ -80,6 +80,7 @@ def test_h9_a_friday_evening_is_due_on_monday_at_opening() -> None:
         pytest.param(london(2026, 11, 24, 10), london(2026, 11, 24, 15, 20), id="in school hours: leaving time"),
         pytest.param(london(2026, 11, 24, 3), london(2026, 11, 24, 8, 40), id="at night: that morning"),
         pytest.param(FRIDAY_EVENING, MONDAY_OPENING, id="matched on Tuesday only: overdue, and seen to be"),
+        pytest.param(london(2036, 1, 1), london(2026, 11, 24, 15, 20), id="a clock ten years ahead moves nothing"),
     ],
 )
 def test_h9_the_clock_starts_when_the_police_become_aware(aware: datetime, due: datetime) -> None:
@@ -149,24 +150,29 @@ def test_h9_a_closed_school_is_told_through_its_successor(status: RecordStatus) 
     assert alerted(after(notified(), old, circle)) == {AUTHORITY: PUBLIC_TASK}
 
 
-def test_h9_in_holidays_the_named_cover_is_told() -> None:
-    """Instead of an empty school; due when the cover is next there; without a name, the authority is told."""
+def test_h9_in_holidays_the_named_cover_is_told_and_the_school_for_its_first_day_back() -> None:
+    """Cover, due when it is next there; without a name, the authority. All registered schools are told even so: in
+    January the child is back, and its own school must not be the one that never heard."""
     cover = organisation("cover:1", Role.SOCIAL_CARE)
     parts = after(notified(at=CHRISTMAS), organisation(SCHOOL, holiday_cover="cover:1"), cover)
-    assert alerted(parts) == {"cover:1": S49A}
-    assert of(SchoolAlerted, parts)[0].disclosure.due_by == london(2026, 12, 24, 8, 40)
-    assert alerted(after(notified(at=CHRISTMAS))) == {AUTHORITY: PUBLIC_TASK}
+    assert alerted(parts) == {"cover:1": S49A, SCHOOL: S49A}
+    assert [one.disclosure.due_by for one in of(SchoolAlerted, parts)] == [
+        london(2026, 12, 24, 8, 40),
+        london(2027, 1, 4, 8, 40),
+    ]
+    assert alerted(after(notified(at=CHRISTMAS))) == {AUTHORITY: PUBLIC_TASK, SCHOOL: S49A}
 
 
 def test_h9_one_cover_for_two_schools_is_told_once() -> None:
-    """No recipient twice."""
+    """No recipient twice; and both schools."""
     rows = [organisation(one, holiday_cover="cover:1") for one in (SCHOOL, OTHER_SCHOOL)]
     child, cover = maya(at_school(), at_school(OTHER_SCHOOL)), organisation("cover:1", Role.SOCIAL_CARE)
-    assert len(of(SchoolAlerted, after(notified(at=CHRISTMAS), *rows, child, cover))) == 1
+    told = [one.disclosure.recipient for one in of(SchoolAlerted, after(notified(at=CHRISTMAS), *rows, child, cover))]
+    assert told == ["cover:1", SCHOOL, OTHER_SCHOOL]
 
 
 def test_h9_on_a_change_of_school_the_new_one_is_told() -> None:
-    """The old one no longer has the child on its next day; in the holidays the new one's cover is told."""
+    """The old one no longer has the child on its next day; in the holidays the new one and its cover are told."""
     leaves = at_school(until=date(2026, 11, 20))
     moved = maya(leaves, at_school(OTHER_SCHOOL, since=date(2026, 11, 23)))
     assert list(alerted(after(notified(), moved))) == [OTHER_SCHOOL]
@@ -174,7 +180,7 @@ def test_h9_on_a_change_of_school_the_new_one_is_told() -> None:
     summer = maya(at_school(until=date(2027, 7, 21)), at_school(OTHER_SCHOOL, since=date(2027, 9, 1)))
     cover = organisation("cover:1", Role.SOCIAL_CARE)
     rows = organisation(OTHER_SCHOOL, holiday_cover="cover:1"), cover
-    assert list(alerted(after(notified(at=SUMMER), summer, *rows))) == ["cover:1"]
+    assert list(alerted(after(notified(at=SUMMER), summer, *rows))) == ["cover:1", OTHER_SCHOOL]
 
 
 def test_h9_between_two_schools_the_next_one_is_told_although_it_starts_later() -> None:
@@ -204,8 +210,10 @@ def test_h9_a_historic_incident_says_that_it_is() -> None:
     ],
 )
 def test_children_under_18_only(born: date | None, told: bool) -> None:
-    """Domestic Abuse Act 2021 s.49A."""
-    assert bool(of(SchoolAlerted, after(notified(), maya(at_school(), born=born)))) is told
+    """Domestic Abuse Act 2021 s.49A. Whoever the police took for a child and is none is seen by a person (H13)."""
+    parts = after(notified(), maya(at_school(), born=born))
+    assert bool(of(SchoolAlerted, parts)) is told
+    assert held(parts) == ([] if told else [Held("H13", CHILD)])
 
 
 def test_only_domestic_abuse_is_told() -> None:
@@ -241,6 +249,25 @@ def test_h2_a_confidential_location_hides_which_school_owes_it(by_police: bool) 
     assert (deadline.owed_by, deadline.owed_role) == (None, Role.SCHOOL)
     assert deadline.location_confidential
     assert SCHOOL not in written([deadline])
+    (alert,) = of(SchoolAlerted, after(told, maya(at_school(), location_confidential=not by_police)))
+    assert alert.disclosure.location_confidential, "so that its receipt names nobody"
+
+
+def test_h2_two_schools_of_a_child_in_hiding_are_held_and_the_third_is_told() -> None:
+    """Neither hold names its school, so the two read the same: they are one, and do not undo the third's alert."""
+    someone = adult(nursery_500001=NO, la_825=NO)
+    child = maya(at_school(), at_school(OTHER_SCHOOL), at_school(NURSERY, Role.NURSERY), location_confidential=True)
+    parts = after(notified(adults_of_concern=[someone]), child)
+    assert list(alerted(parts)) == [NURSERY]
+    assert held(parts) == [Held("H3", CHILD)]
+
+
+def test_another_county_is_not_told_by_guesswork() -> None:
+    """Of two authorities the child's own; where nothing says which, a person decides."""
+    other = organisation("la:100", Role.LOCAL_AUTHORITY, local_authority_code="100", escalates_to=MASH)
+    assert list(alerted(after(notified(), maya(), other))) == [AUTHORITY]
+    nowhere = organisation(MASH, Role.MASH, local_authority_code=None)
+    assert after(notified(), maya(), other, nowhere) == [Held("H9", CHILD)]
 
 
 @pytest.mark.parametrize("link", [YES, UNKNOWN])
