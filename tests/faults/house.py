@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import multiprocessing
 import os
 import signal
-import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -34,11 +33,15 @@ from services.bus.settings import Settings
 from services.embedded import ADMIN, EmbeddedKafka
 from tests.bus.plain import KEYS, MemoryRegistry, match
 from tests.embedded.broker import SECONDS, Broker
+from tests.faults.victim import begin
 
 logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it says a line for each try at a broker that is away
 
 HEARD, SAID = ChildMatched.topic, DeadlineMet.topic
 PARTITIONS = 3
+NURSERY = multiprocessing.get_context("forkserver")
+"""Starts processes that have imported everything already: a second each, of which the tests start some fifty."""
+NURSERY.set_forkserver_preload(["pytest", "tests.faults.victim"])
 QUICK = {
     "batch_size": 40,
     "poll_ms": 20,
@@ -53,30 +56,35 @@ QUICK = {
 class Victim:
     """One process of the service."""
 
-    def __init__(self, command: Sequence[str], environment: dict[str, str], folder: Path) -> None:
+    def __init__(self, environment: dict[str, str], arguments: Sequence[str], said: Path) -> None:
         self._run = Path(environment["SAFEBUS_DATA_DIR"], "run", f"{environment['SAFEBUS_VICTIM']}.json")
-        self._said = folder / f"{uuid4().hex[:6]}.log"
-        with self._said.open("wb") as out:
-            self.process = subprocess.Popen(command, env=environment, stdout=out, stderr=subprocess.STDOUT)
+        self._said = said
+        said.touch()
+        self.process = NURSERY.Process(target=begin, args=(environment, arguments, said), daemon=True)
+        self.process.start()
+
+    @property
+    def pid(self) -> int:
+        assert self.process.pid is not None
+        return self.process.pid
+
+    @property
+    def lives(self) -> bool:
+        return self.process.exitcode is None
 
     @property
     def log(self) -> str:
         return self._said.read_text()
 
-    @property
-    def rss(self) -> int:
-        """Resident memory, bytes."""
-        return int(psutil.Process(self.process.pid).memory_info().rss)
-
     async def ended(self, seconds: float = 30) -> int:
         """Its exit code, negative for a signal, once it has one."""
-        code: int | None = await until(self.process.poll, lambda found: found is not None, seconds)
-        assert code is not None, f"process {self.process.pid} did not end; it said:\n{self.log}"
+        code: int | None = await until(lambda: self.process.exitcode, lambda found: found is not None, seconds)
+        assert code is not None, f"process {self.pid} did not end; it said:\n{self.log}"
         return code
 
     async def stopped(self, seconds: float = 30) -> None:
         """Until a SIGSTOP has taken hold."""
-        here = psutil.Process(self.process.pid)
+        here = psutil.Process(self.pid)
         found = await until(here.status, lambda found: found == psutil.STATUS_STOPPED, seconds)
         assert found == psutil.STATUS_STOPPED, self.log
 
@@ -95,16 +103,16 @@ class Victim:
     def _where(self) -> dict[str, int]:
         with suppress(FileNotFoundError):
             found: dict[str, int] = json.loads(self._run.read_text())
-            return found if found["pid"] == self.process.pid else {}
+            return found if found["pid"] == self.pid else {}
         return {}
 
     def signal(self, number: signal.Signals) -> None:
-        self.process.send_signal(number)
+        os.kill(self.pid, number)
 
     def end(self) -> None:
         """Whatever state it is in."""
         self.process.kill()
-        self.process.wait()
+        self.process.join()
 
 
 def _get(url: str) -> tuple[int, str]:
@@ -201,19 +209,22 @@ class House:
         }
         return Settings.model_validate(QUICK | given | more)
 
-    def victim(self, fault: str = "", *arguments: str, **more: object) -> Victim:
-        """Start a process; `fault` as in victim.py, `more` are settings."""
-        number = len(self.victims)
-        at = self.settings(data_dir=self.folder / f"process-{number}", **more)
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("SAFEBUS_")}
-        environment |= {
-            f"SAFEBUS_{name.upper()}": str(value)
-            for name, value in at.model_dump(exclude_unset=True, exclude={"password"}).items()
-        }
+    def environment(self, fault: str = "", **more: object) -> dict[str, str]:
+        """What a process of this test's is told; `fault` as in victim.py, `more` are settings."""
+        at = self.settings(data_dir=self.folder / f"process-{len(self.victims)}", **more)
         assert at.password is not None
-        environment |= {"SAFEBUS_PASSWORD": at.password.get_secret_value()}
-        environment |= {"SAFEBUS_VICTIM": self.service} | ({"SAFEBUS_FAULT": fault} if fault else {})
-        victim = Victim([sys.executable, "-m", "tests.faults.victim", *arguments], environment, self.folder)
+        told = at.model_dump(exclude_unset=True) | {
+            "password": at.password.get_secret_value(),
+            "victim": self.service,
+            "fault": fault,
+        }
+        others = {name: value for name, value in os.environ.items() if not name.startswith("SAFEBUS_")}
+        return others | {f"SAFEBUS_{name.upper()}": str(value) for name, value in told.items()}
+
+    def victim(self, fault: str = "", *arguments: str, **more: object) -> Victim:
+        """Start a process."""
+        said = self.folder / f"process-{len(self.victims)}.log"
+        victim = Victim(self.environment(fault, **more), arguments, said)
         self.victims.append(victim)
         return victim
 

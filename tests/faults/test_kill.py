@@ -33,7 +33,7 @@ async def kill_at_random(house: House, kills: int, seed: int) -> None:
     for _ in range(kills):
         await house.publish(chance.randint(50, 300))
         victim = house.victim(f"{chance.choice(POINTS)} {chance.randint(1, 8)} SIGKILL")
-        await until(lambda: victim.process.poll() or "claimed" in victim.log, bool, 30)  # noqa: B023 - awaited here
+        await until(lambda: not victim.lives or "claimed" in victim.log, bool, 30)  # noqa: B023 - awaited here
         await house.publish(chance.randint(50, 300))
         await asyncio.sleep(chance.random() / 2)
         victim.end()

@@ -13,9 +13,10 @@ import os
 import signal
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import Any, Self
 from uuid import NAMESPACE_URL, uuid5
 
@@ -149,7 +150,17 @@ def main(arguments: Sequence[str]) -> None:
     except SafebusError as error:
         print(error, file=sys.stderr)
         sys.exit(error.exit_code)
-    print(json.dumps({"replayed": recovery.replayed, "reused": recovery.reused}))
+    print(json.dumps({"replayed": recovery.replayed, "reused": recovery.reused}), flush=True)
+
+
+def begin(environment: Mapping[str, str], arguments: Sequence[str], said: Path) -> None:
+    """The same in a process that was forked: its own environment, and its own file for what it says."""
+    os.environ.clear()
+    os.environ.update(environment)
+    with said.open("ab") as out:
+        os.dup2(out.fileno(), sys.stdout.fileno())
+        os.dup2(out.fileno(), sys.stderr.fileno())
+    main(arguments)
 
 
 if __name__ == "__main__":
