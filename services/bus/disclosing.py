@@ -82,6 +82,13 @@ def registered(child: ChildRecorded, on: date, *roles: Role) -> list[Registratio
     ]
 
 
+def registered_or_next(child: ChildRecorded, on: date, *roles: Role) -> list[Registration]:
+    """Those that hold on that date; between two schools, those that begin next."""
+    coming = [held for held in child.registrations if held.role in roles and held.since and held.since > on]
+    first = min((held.since for held in coming if held.since), default=None)
+    return registered(child, on, *roles) or [held for held in coming if held.since == first]
+
+
 def standing(organisation_id: str, directory: Directory) -> OrganisationRecorded | None:
     """The organisation if it is open, else the open one that took over; None if there is none or it is not known."""
     seen: set[str] = set()

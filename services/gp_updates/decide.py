@@ -59,11 +59,11 @@ def update_record(cue: HealthToBeTold, directory: Directory) -> Iterator[Event |
 
     Raises:
         NotAHealthRole: the role keeps no health record.
-        NothingToFile: it closes an enquiry and has no reason.
+        NothingToFile: it closes an enquiry and has no reason, or says nothing at all.
     """
     if cue.role not in HEALTH_ROLES:
         raise NotAHealthRole(cue.cue_id, cue.role)
-    if cue.closes and not (cue.reason or "").strip():
+    if not _text(cue) or (cue.closes and not (cue.reason or "").strip()):
         raise NothingToFile(cue.cue_id)
     child = directory.child(cue.child_id)
     if child is None:
@@ -105,6 +105,7 @@ def _document(
             "purpose": Purpose.HEALTH_RECORD,
             "lawful_basis": LawfulBasis.PUBLIC_TASK_6_1_E,
             "due_by": due_by,
+            "location_confidential": confidential,
         },
         child_id=cue.child_id,
         about=_about(child),

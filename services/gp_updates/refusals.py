@@ -25,5 +25,5 @@ class NothingToFile(Refusal):
     code = "nothing_to_file"
 
     def __init__(self, cue_id: UUID) -> None:
-        super().__init__("a cue that closes an enquiry carries the reason written for health", field="/reason")
+        super().__init__("a cue carries something to file, and the reason for health if it closes", field="/reason")
         self.cue_id = cue_id

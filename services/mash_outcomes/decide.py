@@ -15,6 +15,7 @@ from services.bus.events import (
     ContactReceived,
     DeadlineKind,
     DecisionMade,
+    OutcomeShared,
     PoliceNotified,
     RecipientClass,
     RecordStatus,
@@ -102,12 +103,16 @@ def _tell_late_referrer(
         return
     confidential = _confidential(made.location_confidential or cause.location_confidential, child, case)
     telling = Telling(cause, made, child, confidential, directory)
-    if any(known.same_referrer(contact) for known in case.answered_by(made)):
-        yield decided(telling, contact)
-    elif is_health(contact):
+    if is_health(contact):
         yield from told_by_cue(telling, [contact])
     else:
-        yield from share(telling, listeners(None, [contact], cause.at, directory))
+        parts = list(share(telling, listeners(None, [contact], cause.at, directory)))
+        heard = any(known.same_referrer(contact) for known in case.answered_by(made))
+        # Whom it cannot be told now, it could not be told then: that one has not heard.
+        if heard and any(isinstance(part, OutcomeShared) for part in parts):
+            yield decided(telling, contact)
+        else:
+            yield from parts
     if case.referrer_due_by:
         yield met(
             cause,

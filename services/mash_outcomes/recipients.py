@@ -7,14 +7,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from services.bus.directory import Directory
-from services.bus.disclosing import local_authority, local_day, registered, standing
+from services.bus.disclosing import area_codes, local_day, of_area, registered, registered_or_next, standing
 from services.bus.envelope import Held
 from services.bus.events import (
     ChildRecorded,
     DecisionMade,
     OrganisationRecorded,
     RecipientClass,
-    RecordStatus,
     Role,
 )
 from services.mash_outcomes.view import Contact
@@ -52,7 +51,8 @@ class Listener:
 def listeners(
     child: ChildRecorded | None, contacts: Iterable[Contact], at: datetime, directory: Directory
 ) -> list[Listener | Held]:
-    """Every school and nursery of the child, its social care team and whoever raised the concern; no health role.
+    """Every school and nursery of the child, or between two schools the next one, its social care team and whoever
+    raised the concern; no health role.
 
     Held for a person is whoever has no inbox: an organisation that is not known or has closed (H7), a referrer who
     names none (H10), a member of the public who names none (H5). The hold of a referrer is about the contact.
@@ -103,21 +103,15 @@ def reason_for(made: DecisionMade, classes: Iterable[RecipientClass]) -> str | N
 
 
 def front_door(child: ChildRecorded | None, at: datetime, directory: Directory) -> OrganisationRecorded | None:
-    """The MASH of the child's local authority, else any; the authority itself if there is none."""
-    held = registered(child, local_day(at), *Role) if child else []
-    near = (directory.organisation(one.organisation_id) for one in held)
-    code = next((one.local_authority_code for one in near if one and one.local_authority_code), None)
-    own = directory.organisations_in(Role.MASH, code) if code else []
-    for mash in [*own, *directory.organisations_in(Role.MASH)]:
-        if mash.status is RecordStatus.OPEN:
-            return mash
-    return local_authority(code, directory)
+    """The MASH of the child's local authority, else the only one; the authority itself if there is none."""
+    codes = area_codes(child, local_day(at), directory)
+    return of_area(Role.MASH, codes, directory) or of_area(Role.LOCAL_AUTHORITY, codes, directory)
 
 
 def _in_care_of(child: ChildRecorded | None, at: datetime) -> Iterator[tuple[str, str, Role]]:
     if child is None:
         return
-    for held in registered(child, local_day(at), *EDUCATION):
+    for held in registered_or_next(child, local_day(at), *EDUCATION):
         yield child.child_id, held.organisation_id, held.role
     if child.allocated_worker:
         yield child.child_id, child.allocated_worker, Role.SOCIAL_CARE

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from services.bus.calendar import working_days_after
 from services.bus.directory import Directory
-from services.bus.disclosing import deadline_id, expect, held_or, local_day, met, registered
+from services.bus.disclosing import conflict, deadline_id, expect, held_or, local_day, met, registered
 from services.bus.envelope import Event, Held, Recipient, same_cause_same_id
 from services.bus.events import (
     ChildIdentity,
@@ -22,6 +22,7 @@ from services.bus.events import (
     OutcomeShared,
     Purpose,
     RecipientClass,
+    YesNoUnknown,
 )
 from services.mash_outcomes.recipients import EDUCATION, HEALTH, Listener, health_roles, reason_for
 from services.mash_outcomes.view import Contact
@@ -76,6 +77,7 @@ def _outcome(telling: Telling, listener: Listener) -> Iterator[Event | Held]:
             "purpose": Purpose.MASH_OUTCOME,
             "lawful_basis": LawfulBasis.PUBLIC_TASK_6_1_E,
             "due_by": due_by,
+            "location_confidential": telling.confidential,
         },
         decision_id=made.decision_id,
         enquiry_id=made.enquiry_id,
@@ -129,14 +131,19 @@ def cue_health(telling: Telling, contacts: Iterable[Contact]) -> Iterator[Event 
 
 
 def told_by_cue(telling: Telling, referrers: Iterable[Contact]) -> Iterator[Event | Held]:
-    """A health referrer hears what its role is cued; one that is not registered for the child needs a person."""
+    """A health referrer hears what its role is cued; one that is not registered for the child needs a person.
+
+    So does one that the cue will not reach, since an adult of concern is or may be connected with it (H3).
+    """
     on = local_day(telling.cause.at)
     for contact in referrers:
         teams = registered(telling.child, on, contact.role) if telling.child else []
-        if contact.organisation_id in [team.organisation_id for team in teams]:
-            yield decided(telling, contact)
-        else:
+        if contact.organisation_id not in [team.organisation_id for team in teams]:
             yield telling.hold(Held("H11", contact.reference, contact.organisation_id))
+        elif conflict(telling.made.adults_of_concern, contact.organisation_id or "") is not YesNoUnknown.NO:
+            yield telling.hold(Held("H3", contact.reference, contact.organisation_id))
+        else:
+            yield decided(telling, contact)
 
 
 def decided(telling: Telling, contact: Contact) -> DeadlineMet:

@@ -149,9 +149,10 @@ class Case(View):
 
     def _decided(self, made: DecisionMade) -> Self:
         untold = not self.answered_by(made) and not self.referrer_due_by
-        newest = self.decision is None or made.decided_at >= self.decision.decided_at
+        kept = without_rationale(made)
+        newest = self.decision is None or kept.decided_at >= self.decision.decided_at
         return self._with(
-            decision=without_rationale(made) if newest else self.decision,
+            decision=kept if newest else self.decision,
             decision_ids=[*self.decision_ids, made.decision_id],
             referrer_due_by=record_due(made.at) if untold else self.referrer_due_by,
             location_confidential=self.location_confidential or made.location_confidential,
@@ -172,13 +173,15 @@ def contact_of(event: ContactReceived | PoliceNotified) -> Contact:
             received_at=event.at,
             due_by=working_days_after(event.at, DECIDED_WITHIN),
         )
+    # A clock that runs ahead must not put a contact out of every decision's reach.
+    received_at = min(event.received_at, event.at)
     return Contact(
         reference=event.contact_id,
         organisation_id=event.referrer.organisation_id,
         role=event.referrer.role,
         professional=event.referrer.professional,
-        received_at=event.received_at,
-        due_by=decision_due(event.received_at, event.grading),
+        received_at=received_at,
+        due_by=decision_due(received_at, event.grading),
     )
 
 
@@ -194,8 +197,12 @@ def record_due(at: datetime) -> datetime:
 
 
 def without_rationale(made: DecisionMade) -> DecisionMade:
-    """The decision as it may be kept: the internal rationale stays with the MASH (H5), the envelope is not needed."""
-    return DecisionMade.model_construct(**{**dict(made), "rationale": None})
+    """The decision as it may be kept: the internal rationale stays with the MASH (H5), the envelope is not needed.
+
+    A clock that runs ahead must not make it the latest for ever.
+    """
+    changed = {"rationale": None, "decided_at": min(made.decided_at, made.at)}
+    return DecisionMade.model_construct(**{**dict(made), **changed})
 
 
 def _says_something(answer: Answer) -> bool:

@@ -157,6 +157,7 @@ def test_h2_the_deadline_does_not_show_where_the_child_is_registered(who: str) -
     (deadline,) = of(DeadlineSet, parts)
     assert (deadline.owed_by, deadline.location_confidential) == (None, True)
     assert PRACTICE not in written([deadline])
+    assert all(updated.disclosure.location_confidential for updated in of(HealthUpdated, parts))
 
 
 @pytest.mark.parametrize("link", [YesNoUnknown.YES, YesNoUnknown.UNKNOWN])
@@ -187,6 +188,12 @@ def test_h5_a_closure_without_the_reason_for_health_is_refused(reason: str | Non
         after(cue(reason=reason))
     (updated,) = of(HealthUpdated, after(cue(reason=reason, closes=False)))
     assert updated.text == "Outcome: early help.\n\na family worker calls"
+
+
+def test_a_document_that_says_nothing_is_refused() -> None:
+    """An empty document in a record looks as if somebody had been told something."""
+    with pytest.raises(NothingToFile):
+        after(cue(closes=False, outcome=Outcome.UNKNOWN, reason=" ", what_happens_next=" "))
 
 
 @given(

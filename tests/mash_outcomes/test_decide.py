@@ -148,6 +148,16 @@ def test_a_former_school_is_not_told() -> None:
     assert told(parts) == []
 
 
+def test_between_two_schools_the_next_one_is_told() -> None:
+    """N1: a decision in August is not lost because the old school's registration has ended and the new one's begins."""
+    left = Registration(organisation_id=NURSERY, role=Role.NURSERY, until=MONDAY.date() - timedelta(days=1))
+    comes = Registration(organisation_id=SCHOOL, role=Role.SCHOOL, since=MONDAY.date() + timedelta(days=20))
+    later = Registration(organisation_id="school:x", role=Role.SCHOOL, since=MONDAY.date() + timedelta(days=400))
+    parts, _ = play(decision(), directory=county(child(registrations=[left, later, comes], allocated_worker=None)))
+    assert told(parts) == [(SCHOOL, "for education")]
+    assert held(parts) == []
+
+
 @pytest.mark.parametrize(("at_school", "role"), [(True, Role.SCHOOL_NURSING), (False, Role.HEALTH_VISITING)])
 def test_a_child_without_a_health_team_is_cued_by_school_entry(at_school: bool, role: Role) -> None:
     """With no team registered the cue still goes out, so that the gap is seen: by school entry, not by birthday."""
@@ -247,6 +257,38 @@ def test_a_second_contact_of_one_referrer_after_the_decision_tells_it_nothing_ne
     assert clocks(DeadlineMet, parts) == [clock("contact-1"), clock("contact-2")]
 
 
+@pytest.mark.parametrize("who", [SCHOOL, PRACTICE])
+def test_a_second_contact_of_one_who_was_not_told_does_not_end_its_clock(who: str) -> None:
+    """H3, H14: the first time it was held, so nobody there has heard: a person sees it, and both clocks run on."""
+    links = adult(**{who.rpartition(":")[2]: YesNoUnknown.YES})
+    role = Role.SCHOOL if who == SCHOOL else Role.GP_PRACTICE
+    first, second = contact(of=who, role=role), contact("contact-2", of=who, role=role, at=MONDAY)
+    parts, _ = play(first, decision(adults_of_concern=[links]), second)
+    assert clocks(DeadlineMet, parts) == []
+    assert {h.rule for h in held(parts)} == {"H3"}
+
+
+def test_a_second_contact_of_a_health_referrer_that_is_not_registered_stays_open() -> None:
+    """H11: its role was cued, and the cue does not reach it, now as then."""
+    late = contact("contact-2", of=CLINIC, role=Role.GP_PRACTICE, at=MONDAY)
+    parts, _ = play(contact(of=CLINIC, role=Role.GP_PRACTICE), decision(), late)
+    assert (held(parts), clocks(DeadlineMet, parts)) == (
+        [Held("H11", "contact-1", CLINIC), Held("H11", "contact-2", CLINIC)],
+        [],
+    )
+
+
+def test_a_clock_that_runs_ahead_keeps_nobody_from_hearing() -> None:
+    """Received ten years from now is received now; decided ten years from now is not the latest for ever."""
+    ahead = FRIDAY_EVENING + timedelta(days=3650)
+    parts, _ = play(contact(received_at=ahead, at=FRIDAY_EVENING), decision())
+    assert (CHARITY, "for a professional referrer") in told(parts)
+    assert of(DeadlineSet, parts)[0].due_by == london(2026, 11, 23, 17)
+    newer = decision("decision-2", at=MONDAY + timedelta(hours=1), outcome=Outcome.ADVICE)
+    parts, _ = play(decision(decided_at=ahead), newer, contact(at=MONDAY + timedelta(hours=2)))
+    assert [s.outcome for s in of(OutcomeShared, parts) if s.disclosure.recipient == CHARITY] == [Outcome.ADVICE]
+
+
 def test_a_private_person_is_not_taken_for_a_colleague() -> None:
     """What a professional of the same organisation heard does not answer somebody who is none."""
     parts, _ = play(contact(), decision(), contact("contact-2", professional=False, at=MONDAY))
@@ -341,6 +383,23 @@ def test_h2_what_is_set_and_held_does_not_show_who_was_told(who: str) -> None:
     assert all(d.owed_by is None and d.location_confidential for d in outcomes)
     assert {h.rule: h.recipient for h in held(parts)} == {"H3": None, "H7": None, "H11": None}
     assert all(cue.location_confidential for cue in of(HealthToBeTold, parts))
+
+
+def test_h2_holds_that_may_not_say_whom_they_are_about_do_not_undo_the_rest() -> None:
+    """H2: two places of a child in hiding have closed; the holds read the same, and the social care team is told."""
+    closed = (organisation(place, status=RecordStatus.CLOSED) for place in (SCHOOL, NURSERY))
+    parts, _ = play(contact(), decision(), directory=county(child(location_confidential=True), *closed))
+    assert told(parts) == [(SOCIAL_CARE, "for social care"), (CHARITY, "for a professional referrer")]
+    assert held(parts) == [Held("H7", CHILD)]
+    assert all(shared.disclosure.location_confidential for shared in of(OutcomeShared, parts))
+
+
+@pytest.mark.parametrize("link", [YesNoUnknown.YES, YesNoUnknown.UNKNOWN])
+def test_h3_an_adult_of_concern_at_the_authority_keeps_nobody_from_hearing(link: YesNoUnknown) -> None:
+    """H3: every escalation is held, as one matter before one person, and every outcome is shared."""
+    parts, _ = play(contact(), decision(adults_of_concern=[adult(**{AUTHORITY.rpartition(":")[2]: link})]))
+    assert told(parts) == [*IN_CARE, (CHARITY, "for a professional referrer")]
+    assert held(parts) == [Held("H3", CHILD, AUTHORITY)]
 
 
 def test_h2_a_late_contact_may_be_the_first_to_know() -> None:
