@@ -11,6 +11,7 @@ from services.bus.disclosing import deadline_id, expect, held_or, local_authorit
 from services.bus.envelope import Event, Held, Recipient, same_cause_same_id
 from services.bus.events import (
     Action,
+    ChildRecorded,
     DeadlineKind,
     LawfulBasis,
     MeetingRecorded,
@@ -32,11 +33,14 @@ READ_WITHIN = 1
 def hand_out(approved: MinutesApproved, known: Meeting, directory: Directory) -> Iterator[Event | Held]:
     """To each invitee its share and its own actions. Minutes that come before their meeting wait for it.
 
-    Later minutes replace earlier ones; minutes that are known already, or older than those, change nothing. An action
-    whose owner was not invited is held for a person, since nobody would hear of it.
+    Later minutes replace earlier ones; minutes that are known already, or older than those, change nothing. Held for a
+    person: an action whose owner was not invited, since nobody would hear of it; minutes that say something else under
+    an id that was handed out (H16).
     """
     now = known.with_record(approved)
     if now is known:
+        if known.contradicted_by(approved):
+            yield Held("H16", approved.minutes_id)
         return
     if now.meeting is None:
         yield from _await_meeting(approved, known, now, directory)
@@ -48,12 +52,17 @@ def hand_out(approved: MinutesApproved, known: Meeting, directory: Directory) ->
 def note_meeting(recorded: MeetingRecorded, known: Meeting, directory: Directory) -> Iterator[Event | Held]:
     """Hand out the minutes that waited for it; of a corrected record, to whoever may now have more.
 
+    Held for a person: a record that says something else under a version that is known, since one of the two is wrong
+    about who may have what (H4).
+
     Raises:
         MeetingAboutNobody: it names no child.
     """
     if not recorded.child_ids:
         raise MeetingAboutNobody(recorded.meeting_id)
     now = known.with_record(recorded)
+    if known.contradicted_by(recorded):
+        yield Held("H4", recorded.meeting_id)
     if now is known or not now.minutes:
         return
     if known.meeting is None and now.meeting_due_by:
@@ -98,7 +107,8 @@ def _await_meeting(
 
 
 def _distribute(cause: MeetingRecorded | MinutesApproved, now: Meeting, directory: Directory) -> Iterator[Event | Held]:
-    """What is embargoed or about a professional is held whole (H4), and what is about a closed record, too (H1).
+    """What is embargoed or about a professional is held whole (H4), and what is about a closed record (H1) or a child
+    who does not fit (H13), too.
 
     An invitee that was handed more than the chair now lets it have is held for a recall (H16).
     """
@@ -108,9 +118,10 @@ def _distribute(cause: MeetingRecorded | MinutesApproved, now: Meeting, director
     if now.held_back:
         yield Held("H4", minutes_id)
         return
-    closed = [child_id for child_id in now.meeting.child_ids if _closed(child_id, directory)]
-    if closed:
-        yield from (Held("H1", child_id) for child_id in closed)
+    children = {child_id: directory.child(child_id) for child_id in now.meeting.child_ids}
+    rules = {child_id: rule for child_id, child in children.items() if (rule := _needs_a_person(child))}
+    if rules:
+        yield from (Held(rule, child_id) for child_id, rule in rules.items())
         return
     confidential = _confidential(now.meeting, directory)
     for organisation_id in now.to_withdraw():
@@ -150,6 +161,7 @@ def _tell(
             "purpose": Purpose.STRATEGY_MINUTES,
             "lawful_basis": LawfulBasis.PUBLIC_TASK_6_1_E,
             "due_by": due_by,
+            "location_confidential": confidential,
             "supersedes": _earlier(cause, share, now.handed.get(share.organisation_id)),
         },
         meeting_id=meeting.meeting_id,
@@ -201,9 +213,11 @@ def _open(share: Share, directory: Directory) -> OrganisationRecorded | None:
     return invitee if known else None
 
 
-def _closed(child_id: str, directory: Directory) -> bool:
-    child = directory.child(child_id)
-    return child is not None and child.status is not RecordStatus.OPEN
+def _needs_a_person(child: ChildRecorded | None) -> str | None:
+    """The rule by which nothing about this child is handed out automatically."""
+    if child is None or (child.status is RecordStatus.OPEN and not child.circumstances):
+        return None
+    return "H13" if child.status is RecordStatus.OPEN else "H1"
 
 
 def _confidential(meeting: MeetingRecorded, directory: Directory) -> bool:

@@ -80,8 +80,18 @@ class Meeting(View):
             case MinutesApproved() if self._is_news(event):
                 waits = self.meeting is None and self.meeting_due_by is None
                 due_by = working_days_after(event.at, MEETING_WITHIN) if waits else self.meeting_due_by
-                return self._with(minutes=_body(event), meeting_due_by=due_by)
+                return self._with(minutes=_body(_approved(event)), meeting_due_by=due_by)
         return self
+
+    def contradicted_by(self, event: MeetingRecorded | MinutesApproved) -> bool:
+        """Whether it says something else under a version or an id that is known. An embargo is news instead."""
+        if isinstance(event, MeetingRecorded):
+            known = self.meeting
+            return known is not None and known.version == event.version and dict(known) != dict(event)
+        minutes = self.minutes
+        if minutes is None or minutes.minutes_id != event.minutes_id or self._is_news(event):
+            return False
+        return {**dict(minutes), "approved_at": None} != {**dict(event), "approved_at": None}
 
     @property
     def held_back(self) -> bool:
@@ -136,7 +146,7 @@ class Meeting(View):
 
     def _is_news(self, approved: MinutesApproved) -> bool:
         known = self.minutes
-        if known is None or approved.approved_at < known.approved_at:
+        if known is None or _approved(approved).approved_at < known.approved_at:
             return known is None
         return approved.minutes_id != known.minutes_id or approved.embargo != known.embargo
 
@@ -157,6 +167,13 @@ class Meeting(View):
 def _once(first: Share, second: Share) -> Share:
     less = min(first.release, second.release, key=GENEROSITY.index)
     return Share(first.organisation_id, first.role, less, first.was_absent or second.was_absent)
+
+
+def _approved(minutes: MinutesApproved) -> MinutesApproved:
+    """A clock that runs ahead must not make them the latest for ever."""
+    if minutes.approved_at <= minutes.at:
+        return minutes
+    return minutes.model_copy(update={"approved_at": minutes.at})
 
 
 def _body(event: Event) -> Event:

@@ -15,6 +15,7 @@ from services.bus.disclosing import deadline_id
 from services.bus.envelope import Event, Held
 from services.bus.events import (
     Action,
+    Circumstance,
     ClaimCheck,
     DeadlineKind,
     DeadlineMet,
@@ -232,6 +233,7 @@ def test_h2_deadlines_and_holds_do_not_show_who_was_invited(who: str) -> None:
     parts = play(meeting(location_confidential=who == "meeting", adults_of_concern=[links]), minutes(), directory=kept)
     assert recipients(parts) == [SOCIAL_CARE, SCHOOL]
     assert {(d.owed_by, d.location_confidential) for d in of(DeadlineSet, parts)} == {(None, True)}
+    assert all(told.disclosure.location_confidential for told in of(MinutesDistributed, parts))
     assert held(parts) == [Held("H3", "minutes-1"), Held("H7", "minutes-1")]
 
 
@@ -249,6 +251,13 @@ def test_h3_a_conflicted_invitee_is_bypassed(link: YesNoUnknown) -> None:
 def test_h1_minutes_about_a_closed_record_go_to_a_person() -> None:
     """H1: what was said of a child before an adoption reaches nobody automatically."""
     assert play(meeting(), minutes(), directory=county(child(status=RecordStatus.CLOSED))) == [Held("H1", CHILD)]
+
+
+def test_h13_minutes_about_a_child_who_does_not_fit_go_to_a_person() -> None:
+    """H13: of an unborn child nobody but maternity safeguarding hears; of a looked-after one the carer stays hidden."""
+    for circumstance in (Circumstance.UNBORN, Circumstance.LOOKED_AFTER):
+        parts = play(meeting(), minutes(), directory=county(child(circumstances=[circumstance])))
+        assert parts == [Held("H13", CHILD)]
 
 
 def test_an_invitee_without_an_inbox_or_a_known_role_is_seen_by_a_person() -> None:
@@ -287,6 +296,33 @@ def test_nobody_is_handed_the_same_minutes_twice() -> None:
     again = [minutes(id="again"), meeting(version=3), meeting(invitee(CHARITY), version=2),
              minutes("minutes-0", at=APPROVED_AT - timedelta(hours=1))]  # fmt: skip
     assert play(meeting(version=3), minutes(), *again) == parts
+
+
+def test_h16_minutes_that_say_something_else_under_their_old_id_are_seen_by_a_person() -> None:
+    """H16: invitees hold the other text; an action that was added would reach nobody in silence."""
+    before = play(meeting(), minutes())
+    for other in (minutes(id="again", actions=[action(SCHOOL, "added")]),
+                  minutes(id="again", full_text="-", approved_at=APPROVED_AT - timedelta(hours=1))):  # fmt: skip
+        assert play(meeting(), minutes(), other)[len(before) :] == [Held("H16", "minutes-1")]
+    later = minutes(id="again", approved_at=APPROVED_AT + timedelta(minutes=1))
+    assert play(meeting(), minutes(), later) == before, "approved again, and nothing else"
+
+
+@pytest.mark.parametrize("handed", [True, False])
+def test_h4_a_meeting_that_says_something_else_under_its_old_version_is_seen_by_a_person(handed: bool) -> None:
+    """H4: one of the two is wrong about who may have what; whoever was added would never hear."""
+    earlier = [meeting(), minutes()] if handed else [meeting()]
+    before = play(*earlier)
+    other = meeting(*INVITEES, invitee(CHARITY))
+    assert play(*earlier, other)[len(before) :] == [Held("H4", "meeting-1")]
+
+
+def test_minutes_from_the_future_do_not_silence_those_that_follow() -> None:
+    """Approved ten years from now, by a clock that runs ahead: the next minutes replace them all the same."""
+    ahead = minutes(approved_at=APPROVED_AT + timedelta(days=3650))
+    before = play(meeting(), ahead)
+    parts = play(meeting(), ahead, minutes("minutes-2", at=APPROVED_AT + timedelta(hours=1)))[len(before) :]
+    assert recipients(parts) == recipients(before) == [PRACTICE, SOCIAL_CARE, SCHOOL, FORCE]
 
 
 def test_a_corrected_meeting_tells_those_who_were_added() -> None:
