@@ -68,6 +68,8 @@ COLUMNS = (
     "placing_authority",
     "host_authority",
 )
+NUMBERS = ("nhs_number", "upn", "police_reference", "social_care_id")
+"""Of these none may be the child_id, which stands in keys and headers."""
 STATUSES = {"open": RecordStatus.OPEN, "closed": RecordStatus.CLOSED}
 CIRCUMSTANCES = {
     circumstance.value.replace("_", " ").casefold(): circumstance
@@ -91,6 +93,8 @@ def _child(today: date, where: str, row: Row) -> Said:
     child_id = row.required("child_id")
     if not _CHILD_ID.fullmatch(child_id):
         raise Wrong("child_id is more than letters, digits and . _ -, or longer than 64")
+    if any(child_id.casefold() == (row.text(column) or "").replace(" ", "").casefold() for column in NUMBERS):
+        raise Wrong("child_id is a number by which others know the child; give it one that says nothing")
     status = STATUSES.get((row.text("status") or "open").casefold())
     if status is None:
         raise Wrong("status is neither open nor closed")

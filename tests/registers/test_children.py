@@ -132,3 +132,19 @@ def test_no_refusal_ever_holds_a_cell(columns: list[str], cell: str) -> None:
     """Whatever is written wherever: the sentences consist of our words and the column's name."""
     for line in index(LINE | dict.fromkeys(columns, cell)).bad:
         assert cell.strip() not in line.why or len(cell.strip()) < 3
+
+
+@pytest.mark.parametrize(
+    ("child_id", "column", "written"),
+    [
+        ("9996900606", "nhs_number", "999 690 0606"),
+        ("r825990122998", "upn", "R825990122998"),
+        ("N-26-118204", "police_reference", "n-26-118204"),
+        ("SC-40417", "social_care_id", "SC-40417"),
+    ],
+)
+def test_a_number_by_which_others_know_the_child_is_no_child_id(child_id: str, column: str, written: str) -> None:
+    """The child_id is a key and stands in headers: whoever sees one must not be able to look the child up elsewhere."""
+    [bad] = index(LINE | {"child_id": child_id, column: written}).bad
+    assert "child_id" in bad.why
+    assert child_id not in bad.why

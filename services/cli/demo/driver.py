@@ -138,7 +138,8 @@ class Driver:
             role=told.disclosure.recipient_role,
             state=ReceiptState.READ,
             happened_at=at,
-            practitioner=READERS.get(told.disclosure.recipient_role, "duty officer"),
+            # Of a child in hiding a name would show who was told (H2).
+            practitioner=None if told.disclosure.location_confidential else _reader(told.disclosure.recipient_role),
             hidden_from_online_access=True if isinstance(told.event, HealthUpdated) else None,
         )
 
@@ -159,3 +160,7 @@ class Driver:
         await writer.send((topic, writer.partition_for(topic, key)), [body])
         await writer.stop()
         await broker.close()
+
+
+def _reader(role: Role) -> str:
+    return READERS.get(role, "duty officer")

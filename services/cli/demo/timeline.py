@@ -32,12 +32,17 @@ WORDS = {
 
 
 MISSED = {
+    DeadlineKind.NOTIFICATION_READ: "nobody has read a police notification",
     DeadlineKind.MATCH_BY_PERSON: "nobody has matched a child",
+    DeadlineKind.INCIDENT_EXPECTED: "the police have not reported an incident",
     DeadlineKind.SCHOOL_ALERT_READ: "a school has not read its alert",
     DeadlineKind.FRONT_DOOR_DECISION: "nobody has decided",
     DeadlineKind.OUTCOME_READ: "an outcome was not read",
     DeadlineKind.HEALTH_RECORD_FILED: "a health record was not filed and hidden",
     DeadlineKind.MINUTES_READ: "minutes were not read",
+    DeadlineKind.INFORMATION_RESPONSE: "a request for information was not answered in full",
+    DeadlineKind.MEETING_EXPECTED: "a meeting was not recorded",
+    DeadlineKind.UNKNOWN: "something was not done",
 }
 
 
@@ -87,7 +92,7 @@ class Lines:
         who = self._names.get(told.recipient, told.recipient) or "nobody yet"
         what = WORDS.get(told.event.topic, told.event.topic)
         if isinstance(told.event, DeadlineMissed):
-            what = f"{what} {MISSED.get(told.event.kind, told.event.kind.value.lower())}"
+            what = f"{what} {MISSED[told.event.kind]}"
         line = Text(f"  {who:<34} ", style="cyan" if told.recipient else "yellow")
         line.append(what, style="default")
         line.append(f", due {_local(told.due_by)}" if told.due_by else "", style="default")
