@@ -117,7 +117,7 @@ async def as_it_came(bus: Bus, letter: DeadLetter) -> bool:
     if letter.body_claim and letter.body_claim.media_type.endswith("json"):
         kept = json.loads(Claims(bus.at.claims).get(letter.body_claim))
         key, body = (base64.b64decode(kept[name]) for name in ("key", "value"))
-        headers = [(name, value and base64.b64decode(value)) for name, value in kept["headers"]]
+        headers = [(name, None if value is None else base64.b64decode(value)) for name, value in kept["headers"]]
     else:
         key, body = letter.key, letter.body
         if letter.body_claim:
