@@ -131,11 +131,17 @@ def local_authority(code: str | None, directory: Directory) -> OrganisationRecor
 
 
 def authority_for(organisation: OrganisationRecorded, directory: Directory) -> OrganisationRecorded | None:
-    """Who is told when this organisation stays silent: whom it names, else its local authority; never itself."""
+    """Who is told when this organisation stays silent: whom it names, else its local authority; never itself.
+
+    When the authority itself is silent and names nobody, its MASH.
+    """
     named = standing(organisation.escalates_to, directory) if organisation.escalates_to else None
-    for authority in (named, local_authority(organisation.local_authority_code, directory)):
-        if authority and authority.organisation_id != organisation.organisation_id:
-            return authority
+    if named and named.organisation_id != organisation.organisation_id:
+        return named
+    for kind in (Role.LOCAL_AUTHORITY, Role.MASH):
+        found = of_area(kind, [organisation.local_authority_code], directory)
+        if found and found.organisation_id != organisation.organisation_id:
+            return found
     return None
 
 

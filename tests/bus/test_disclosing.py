@@ -164,11 +164,14 @@ def test_silence_is_told_to_the_named_one_else_to_the_authority() -> None:
 
 
 def test_silence_is_never_told_to_the_silent_one() -> None:
-    """An authority that looks after a home-educated child and does not read: whom it names hears, else a person."""
+    """An authority that is told of a home-educated child and does not read: whom it names hears, else its MASH, else a
+    person."""
     county = organisation("la:825", Role.LOCAL_AUTHORITY)
     duty = organisation("duty:825", Role.OUT_OF_HOURS)
     assert authority_for(county, MemoryDirectory([county, duty])) is None
     assert authority_for(organisation("la:825", escalates_to="la:825"), MemoryDirectory([county, duty])) is None
+    mash = organisation("mash:825", Role.MASH)
+    assert authority_for(county, MemoryDirectory([county, duty, mash])) == mash
     named = organisation("la:825", Role.LOCAL_AUTHORITY, escalates_to="duty:825")
     assert authority_for(named, MemoryDirectory([named, duty])) == duty
 
