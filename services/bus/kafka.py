@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
+import time
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import lru_cache
@@ -174,7 +175,10 @@ class KafkaBroker:
     async def _answer(self, future: Any, *, missing_is_none: bool = False) -> Any:
         answer = asyncio.wrap_future(future)
         answer.add_done_callback(lambda done: done.cancelled() or done.exception())  # or asyncio complains of the last
+        end = time.monotonic() + ANSWER_WITHIN + 5
         while not answer.done():  # librdkafka tries a wrong password for ever; it only times out
+            if time.monotonic() > end:  # or not even that, once its client was let go
+                raise Surroundings("the broker does not answer")
             await asyncio.wait([answer], timeout=0.1)
             self._ask().poll(0)
             if self._wrong:

@@ -14,24 +14,33 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from confluent_kafka.admin import NewTopic
 
-from services.bus.broker import Header, Partition
+from services.bus.broker import Broker, Header, Partition
 from services.bus.kafka import KafkaBroker
 from services.bus.service import Service
 from tests.bus.plain import MATCHES, NOTER, TOPICS, Bus
-from tests.embedded.broker import SECONDS, Broker
+from tests.embedded.broker import SECONDS
+from tests.embedded.broker import Broker as Running
 
 
 class KafkaBus(Bus):
     """Signs in as the admin, unless a loop is given a broker of another principal."""
 
-    def __init__(self, folder: Path, kafka: Broker, **settings: Any) -> None:
+    def __init__(self, folder: Path, kafka: Running, **settings: Any) -> None:
         self.kafka = kafka
         where = {"bootstrap_servers": kafka.bootstrap_servers, "security_protocol": kafka.security_protocol}
-        super().__init__(folder, self, **(where | settings))  # type: ignore[arg-type] # replaced in the next line
-        self.broker = self.principal(kafka.admin_name)
+        super().__init__(folder, None, **(where | settings))
         self._tag = uuid4().hex[:6]
         self.clear()
         self.make()
+
+    @property
+    def broker(self) -> Broker:
+        """One of one's own for each who asks: a process that ends closes its own."""
+        return self.principal(self.kafka.admin_name)
+
+    @broker.setter
+    def broker(self, _memory: Broker) -> None:
+        """There is no other."""
 
     def principal(self, name: str, **settings: Any) -> KafkaBroker:
         """The broker as that principal sees it."""
