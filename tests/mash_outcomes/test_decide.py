@@ -175,7 +175,7 @@ def test_a_health_referrer_hears_through_its_cue() -> None:
     assert held(parts) == [Held("H11", "contact-1", CLINIC)]
 
 
-def test_a_referrer_without_an_inbox_is_held_for_a_person() -> None:
+def test_h10_a_referrer_without_an_inbox_is_held_for_a_person() -> None:
     """A professional whose organisation is not named, or not known, must be told by a person; the clock runs on."""
     parts, _ = play(contact(of=None), contact("contact-2", of="other:unknown"), decision())
     assert held(parts) == [Held("H10", "contact-1"), Held("H7", "contact-2", "other:unknown")]
