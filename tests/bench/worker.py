@@ -25,7 +25,7 @@ from services.bus.clock import Clock
 from services.bus.contract import load
 from services.bus.loop import Loop
 from services.bus.metrics import SAID
-from services.bus.run import broker_for, codec_for, spare_the_collector
+from services.bus.run import broker_for, codec_for, tune_the_interpreter
 from services.bus.service import Service
 from services.bus.settings import settings
 from services.bus.store import Store
@@ -128,7 +128,7 @@ def _said(service: Service) -> float:
 
 
 def main() -> None:
-    spare_the_collector()
+    tune_the_interpreter()
     given = argparse.ArgumentParser()
     given.add_argument("kind", choices=["bare", "batched", "whole"])
     given.add_argument("what", nargs="+")
