@@ -57,6 +57,16 @@ class MemoryBroker:
         self.committed = {(group, p): n for (group, p), n in self.committed.items() if p[0] != topic}
         self.topics[topic] = _Topic(uuid4().hex, [[] for _ in range(partitions)])
 
+    def topic(self, name: str) -> _Topic:
+        """The topic of that name.
+
+        Raises:
+            Surroundings: there is none.
+        """
+        if name not in self.topics:
+            raise Surroundings(f"topic {name} is not there")
+        return self.topics[name]
+
     def append(self, topic: str, key: bytes | None, value: bytes | None, headers: Sequence[Header]) -> None:
         """Produce one record, as any client would; without a key it may go anywhere."""
         logs = self.topics[topic].logs
@@ -152,10 +162,11 @@ class MemoryReader:
         if self._broker.away:
             return found
         for p, position in self._positions.items():
-            log = self._broker.topics[p[0]].logs[p[1]]
-            if p in self._paused or most <= 0:
+            topic = self._broker.topics.get(p[0])
+            if topic is None or p in self._paused or most <= 0:
                 continue
-            if position > len(log):
+            log = topic.logs[p[1]]
+            if not topic.begins.get(p[1], 0) <= position <= len(log):
                 raise MustStop(f"an offset of {self._group} is no longer in the log")
             if batch := log[position : position + most]:
                 found[p] = batch
@@ -187,15 +198,15 @@ class MemoryReader:
 
     async def beginnings(self, partitions: Collection[Partition]) -> dict[Partition, int]:
         self._broker.here()
-        return {p: self._broker.topics[p[0]].begins.get(p[1], 0) for p in partitions}
+        return {p: self._broker.topic(p[0]).begins.get(p[1], 0) for p in partitions}
 
     async def ends(self, partitions: Collection[Partition]) -> dict[Partition, int]:
         self._broker.here()
-        return {p: len(self._broker.topics[p[0]].logs[p[1]]) for p in partitions}
+        return {p: len(self._broker.topic(p[0]).logs[p[1]]) for p in partitions}
 
     async def partitions(self, topics: Iterable[str]) -> set[Partition]:
         self._broker.here()
-        return {(topic, n) for topic in topics for n in range(len(self._broker.topics[topic].logs))}
+        return {(topic, n) for topic in topics for n in range(len(self._broker.topic(topic).logs))}
 
 
 class MemoryWriter:
@@ -213,8 +224,7 @@ class MemoryWriter:
     async def know(self, topics: Iterable[str]) -> None:
         self._broker.here()
         for topic in topics:
-            if topic not in self._broker.topics:
-                raise Surroundings(f"topic {topic} is not there")
+            self._broker.topic(topic)
 
     def partition_for(self, topic: str, key: bytes) -> int:
         return int((murmur2(key) & 0x7FFFFFFF) % len(self._broker.topics[topic].logs))

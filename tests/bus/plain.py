@@ -19,7 +19,7 @@ from services.bus.codec import Codec
 from services.bus.contract import load
 from services.bus.directory import Directory
 from services.bus.envelope import Alarm, Envelope, Event, Held, Recipient
-from services.bus.errors import Refusal
+from services.bus.errors import MustStop, Refusal
 from services.bus.events import (
     ChildIdentity,
     ChildMatched,
@@ -367,6 +367,11 @@ class Bus:
         """Delete a topic and make it again."""
         self.memory.create(topic, TOPICS[topic])
 
+    async def trim(self, topic: str) -> None:
+        """Take away all that a topic holds, as retention does."""
+        for number, log in enumerate(self.memory.topics[topic].logs):
+            self.memory.topics[topic].begins[number] = len(log)
+
     # The database, beside the service
 
     def engine(self, service: Service = NOTER) -> sa.Engine:
@@ -415,3 +420,12 @@ async def eventually(true: Callable[[], bool], seconds: float = 20) -> None:
         return true()
 
     assert await until(ask, bool, seconds)
+
+
+async def stops(bus: Bus, service: Service, *words: str) -> None:
+    """The service stops by itself, loudly, and says what to do."""
+    how = await bus.ended(service)
+    assert isinstance(how, MustStop)
+    assert how.exit_code == 70
+    for word in (*words, f"safebus recover {bus.named(service).name}"):
+        assert word in str(how)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from aiokafka import AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.errors import KafkaError
 from confluent_kafka.admin import NewTopic
 
@@ -81,3 +81,11 @@ class KafkaBus(Bus):
     async def recreate(self, topic: str) -> None:
         await asyncio.to_thread(self.clear, topic)
         await asyncio.to_thread(self.make, topic)
+
+    async def trim(self, topic: str) -> None:
+        admin = AIOKafkaAdminClient(**self.kafka.aiokafka())
+        await admin.start()
+        await admin.delete_records(
+            {TopicPartition(topic, n): RecordsToDelete(before_offset=-1) for n in range(TOPICS[topic])}
+        )
+        await admin.close()

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
 from typing import Any
 
 import pytest
 
-from services.bus.errors import MustStop
 from services.bus.events import DeadlineMet
+from services.bus.recovery import Recovery
 from services.bus.service import Service
 from services.bus.tables import seen, state
-from tests.bus.plain import LETTERS, MATCHES, MET, MISSED, NOTER, TELLER, WATCHER, Bus, child, dies_at, match
+from tests.bus.plain import (
+    LETTERS,
+    MATCHES,
+    MET,
+    MISSED,
+    NOTER,
+    TELLER,
+    WATCHER,
+    Bus,
+    child,
+    dies_at,
+    eventually,
+    match,
+    stops,
+)
 
 
 async def first_ids(bus: Bus, topic: str = MET) -> list[str]:
@@ -22,15 +36,6 @@ async def first_ids(bus: Bus, topic: str = MET) -> list[str]:
 def told(events: list[Any]) -> list[tuple[str, str | None]]:
     """Who learnt of which incident, repeats left out."""
     return sorted({(event.child_id, event.envelope.subject) for event in events})
-
-
-async def stops(bus: Bus, service: Service, *words: str) -> None:
-    """The service stops loudly, and says what to do."""
-    how = await bus.ended(service)
-    assert isinstance(how, MustStop)
-    assert how.exit_code == 70
-    for word in (*words, f"safebus recover {bus.named(service).name}"):
-        assert word in str(how)
 
 
 @pytest.mark.parametrize("kept", [0, 12], ids=["lost", "restored"])
@@ -197,24 +202,14 @@ async def test_a_recovery_waits_until_nobody_else_runs(postgres_bus: Bus) -> Non
     """A worker is running: the recovery touches nothing until it has stopped."""
     bus = postgres_bus
     await bus.publish(*(match(f"i{n}", f"r{n}") for n in range(9)))
-    async with bus.running() as worker:
+    async with bus.running():
         await bus.quiet()
-        async with bus.running(recovery=None):
-            pass
-        known = len(bus.rows(seen))
-        loop = bus.loop(
-            recovery=__import__("services.bus.recovery", fromlist=["Recovery"]).Recovery(
-                "noter", bus.broker, [MET, LETTERS]
-            )
-        )
-        import asyncio
-
-        task = asyncio.create_task(loop.run())
-        from tests.bus.plain import eventually
-
+        before = bus.backup()
+        loop = bus.loop(recovery=Recovery("noter", bus.broker, [MET, LETTERS]))
+        recovering = asyncio.create_task(loop.run())
         await eventually(lambda: "another noter is running" in loop.health.reason)
-        assert len(bus.rows(seen)) == known == 9
-    await asyncio.wait_for(task, 20)
+        assert bus.backup() == before
+    await asyncio.wait_for(recovering, 20)
     assert len(bus.rows(seen)) == 9
     assert len(await bus.said()) == 9
 
@@ -234,32 +229,3 @@ async def test_a_log_that_became_shorter_stops_the_service_and_recover_heals_it(
         await bus.quiet()
     assert (await bus.subjects())[-1] == "after.0"
     assert len(await bus.said()) == 10
-
-
-Change = Callable[[Bus], None]
-
-
-def _trimmed(bus: Bus) -> None:
-    for number, log in enumerate(bus.memory.topics[MATCHES].logs):
-        bus.memory.topics[MATCHES].begins[number] = len(log)
-
-
-async def test_a_log_that_begins_after_what_was_read_stops_the_service(bus: Bus) -> None:
-    """Retention took events that were never read."""
-    await bus.publish(match("i", "a"))
-    async with bus.running():
-        await bus.quiet()
-    await bus.publish(match("i", "b"), match("i", "c"))
-    _trimmed(bus)
-    await stops(bus, NOTER, "no longer holds 1 to 2")
-
-
-async def test_another_cluster_stops_the_service(bus: Bus) -> None:
-    """The same topics on another cluster: the database is another's."""
-    async with bus.running():
-        await bus.publish(match("i", "a"))
-        await bus.quiet()
-    bus.memory.cluster = "elsewhere"
-    how = await bus.ended()
-    assert isinstance(how, MustStop)
-    assert "elsewhere" in str(how)
