@@ -167,6 +167,20 @@ def test_a_file_is_short_enough_to_be_read() -> None:
     assert {name for name, number in lines.items() if number > 400} == set(LONG)
 
 
+def test_h2_every_disclosure_says_whether_the_place_is_confidential() -> None:
+    """H2: whoever writes its receipt has nothing else to go by, and a room that forgets would say that it is not."""
+    said = [
+        [key.value for key in keyword.value.keys if isinstance(key, ast.Constant)]
+        for file in pure_files()
+        for node in ast.walk(parsed(file))
+        if isinstance(node, ast.Call)
+        for keyword in node.keywords
+        if keyword.arg == "disclosure" and isinstance(keyword.value, ast.Dict)
+    ]
+    assert len(said) >= len([kind for kind in event_types().values() if "disclosure" in kind.model_fields]) - 1
+    assert not [keys for keys in said if "location_confidential" not in keys]
+
+
 def rules_held() -> set[str]:
     """Rules by which a decision leaves something to a person."""
     called = (node for file in pure_files() for node in ast.walk(parsed(file)) if isinstance(node, ast.Constant))

@@ -23,16 +23,17 @@ def tell_worker(notified: PoliceNotified, directory: Directory) -> Iterator[Even
     if team is None:
         yield Held("H7", notified.child_id)
         return
+    confidential = notified.location_confidential or child.location_confidential
     yield from held_or(
-        _alert(notified, team),
+        _alert(notified, team, confidential),
         adults=notified.adults_of_concern,
         recipient=team.organisation_id,
         subject=notified.child_id,
-        location_confidential=notified.location_confidential or child.location_confidential,
+        location_confidential=confidential,
     )
 
 
-def _alert(notified: PoliceNotified, team: OrganisationRecorded) -> Iterator[Event]:
+def _alert(notified: PoliceNotified, team: OrganisationRecorded, confidential: bool) -> Iterator[Event]:
     yield WorkerAlerted.because(
         notified,
         subject=notified.child_id,
@@ -41,6 +42,7 @@ def _alert(notified: PoliceNotified, team: OrganisationRecorded) -> Iterator[Eve
             "purpose": Purpose.POLICE_NOTIFICATION,
             "lawful_basis": LawfulBasis.PUBLIC_TASK_6_1_E,
             "due_by": working_days_after(notified.at, 1),
+            "location_confidential": confidential,
         },
         child_id=notified.child_id,
         incident_id=notified.incident_id,
