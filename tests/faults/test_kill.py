@@ -9,9 +9,9 @@ import signal
 import pytest
 
 from tests.faults.house import House, until
-from tests.faults.victim import HALF_SENT
+from tests.faults.victim import HALF_SENT, HELD_BACK
 
-POINTS = ("before_commit", "committed", "before_send", HALF_SENT, "sent", "before_offsets")
+POINTS = ("before_commit", "committed", "before_send", HALF_SENT, HELD_BACK, "sent", "before_offsets")
 
 
 async def test_killed_at_each_point_in_turn_nothing_is_lost_or_twice(house: House) -> None:

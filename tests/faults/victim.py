@@ -34,6 +34,9 @@ from tests.bus.plain import KEYS, MemoryRegistry
 HALF_SENT = "half_sent"
 """A round's batch for one output partition is acknowledged, and that for the next was not begun."""
 
+HELD_BACK = "held_back"
+"""A round is committed while the one before it is on its way."""
+
 
 class Tally(View):
     """How many answers a child has had, whichever incidents, and so partitions, they came by."""
@@ -133,13 +136,31 @@ def send_in_turn(strike: Callable[[str], None]) -> None:
     kafka.KafkaWriter.send = in_turn  # type: ignore[method-assign]
 
 
+def hold_back(fault: str) -> Callable[[str], None]:
+    """That round's outputs, and all later ones, do not leave; the process is struck when the next is committed."""
+    send, (_, time, name), rounds = kafka.KafkaWriter.send, fault.split(), Counter[str]()
+
+    async def held(self: kafka.KafkaWriter, partition: Partition, records: Sequence[Sending]) -> None:
+        if rounds["before_send"] >= int(time):
+            await asyncio.Event().wait()
+        await send(self, partition, records)
+
+    def strike(point: str) -> None:
+        rounds[point] += 1
+        if point == "committed" and rounds["before_send"] >= int(time):
+            signal.raise_signal(signal.Signals[name])
+
+    kafka.KafkaWriter.send = held  # type: ignore[method-assign]
+    return strike
+
+
 def main(arguments: Sequence[str]) -> None:
     """Run, or recover; both as the command line would."""
     victim = service(os.environ["SAFEBUS_VICTIM"])
     run.codec_for = lambda at: Codec(MemoryRegistry(), KEYS)
     more: dict[str, Any] = {}
     if fault := os.environ.get("SAFEBUS_FAULT"):
-        more["probe"] = strike = probe(fault)
+        more["probe"] = strike = hold_back(fault) if fault.startswith(HELD_BACK) else probe(fault)
         if fault.startswith(HALF_SENT):
             send_in_turn(strike)
     vars(run)["Loop"] = partial(Loop, **more)
