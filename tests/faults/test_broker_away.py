@@ -72,3 +72,16 @@ async def test_a_send_that_times_out_and_lands_later_is_one_effect(house: House)
     house.victim()
     await house.kept_the_promise()
     assert house.repeats, "the batch that was given up had landed"
+
+
+async def test_a_broker_killed_with_a_batch_under_way_loses_nothing_that_it_acknowledged(house: House) -> None:
+    """The service ends in bounded time, to be started again; every event, acknowledged before, has its effect."""
+    await house.publish(1000)
+    victim = house.victim("before_send 5 SIGSTOP", send_timeout=2)
+    await victim.stopped()
+    await house.kill_broker()
+    victim.signal(signal.SIGCONT)
+    assert await victim.ended() == EXIT_TRY_AGAIN, victim.log
+    await house.server.start()
+    house.victim()
+    await house.kept_the_promise()

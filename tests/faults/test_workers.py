@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from tests.embedded.broker import Broker
@@ -84,6 +85,30 @@ async def test_a_worker_paused_past_its_session_does_no_harm_when_it_wakes(worke
     await workers.publish(100)
     await workers.kept_the_promise()
     assert paused.lives
+
+
+async def test_a_database_that_drops_its_connections_is_waited_out(workers: House, postgres: str) -> None:
+    """Nobody knows then whether a commit took place: the guard tells, and nothing is lost or decided twice."""
+    await workers.publish(100)
+    victims = [workers.victim(), workers.victim()]
+    for victim in victims:
+        await victim.has_said("claimed")
+    async with events_coming(workers):
+        for _ in range(6):
+            await asyncio.to_thread(drop_connections, postgres)
+            await asyncio.sleep(0.3)
+    await workers.kept_the_promise()
+    assert all(victim.lives for victim in victims)
+    assert any("waiting" in victim.log for victim in victims)
+
+
+def drop_connections(database: str) -> None:
+    """All but this one."""
+    with psycopg.connect(database.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where datname = current_database() and pid <> pg_backend_pid()"
+        )
 
 
 async def test_two_partitions_that_share_a_row_lose_no_increment(workers: House) -> None:
