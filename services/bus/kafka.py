@@ -255,6 +255,10 @@ class KafkaReader(ConsumerRebalanceListener):  # type: ignore[misc]
     def resume(self, partitions: Iterable[Partition]) -> None:
         self._consumer.resume(*(TopicPartition(*p) for p in partitions))
 
+    async def positions(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
+        async with _translated(self._principal, "asking how far it has read"):
+            return {p: await self._consumer.position(TopicPartition(*p)) for p in partitions}
+
     async def committed(self, partitions: Iterable[Partition]) -> dict[Partition, int | None]:
         async with _translated(self._principal, "reading its offsets"):
             return {p: await self._consumer.committed(TopicPartition(*p)) for p in partitions}

@@ -214,6 +214,8 @@ class Loop:
             polled = await self._reader.poll(self._at.batch_size, self._at.poll_ms)
             if any(polled.values()):
                 await self._commit({p: rs for p, rs in polled.items() if rs})
+            else:
+                await self._pass_gaps([p for p in self._known if p[0] in self._directory_topics])
             self.health.waiting(f"the directory is being read ({len(behind)} partitions behind)")
         if paused:
             self._reader.resume(others)
@@ -289,6 +291,7 @@ class Loop:
     async def _idle(self) -> None:
         await self._out.settle()
         await self._tidy()
+        await self._pass_gaps(list(self._known))
         self.health.ready()
         if time.monotonic() - self._swept > self._at.topic_check_interval:
             self._swept = time.monotonic()
@@ -297,6 +300,21 @@ class Loop:
             self._pruned = time.monotonic()
             before = self._clock.now() - timedelta(days=self._at.keep_ids_days) - IDS_OUTLIVE
             await self._in_thread(self._with_work, lambda work: work.forget_ids_before(int(before.timestamp())))
+
+    async def _pass_gaps(self, partitions: Sequence[Partition]) -> None:
+        """A log may end with something that is no event, which nobody may wait for. All that was polled of these
+        partitions is committed."""
+        if self._reader.generation != self._generation:
+            return
+        after = {p: n for p, n in (await self._reader.positions(partitions)).items() if n > self._known[p]}
+        if after and self._reader.generation == self._generation:
+            await self._in_thread(self._with_work, partial(self._advance, after=after))
+            self._known |= after
+
+    def _advance(self, work: Work, after: Mapping[Partition, int]) -> None:
+        for p in sorted(after):
+            known = Guard(self._known[p], self._rings[p])
+            work.advance(self._cluster, self._place(p), known, Guard(after[p], known.rings))
 
     async def _tidy(self) -> None:
         """Delete acknowledged outputs, when no batch is coming to do it."""

@@ -185,6 +185,9 @@ class MemoryReader:
         self._paused -= set(partitions)
         self._broker.changed.set()
 
+    async def positions(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
+        return {p: self._positions[p] for p in partitions if p in self._positions}
+
     async def committed(self, partitions: Iterable[Partition]) -> dict[Partition, int | None]:
         self._broker.here()
         return {p: self._broker.committed.get((self._group, p)) for p in partitions}
