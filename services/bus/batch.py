@@ -87,6 +87,7 @@ class Batch:
         self._topic_ids: Mapping[str, str] = {}
         self._snoozed: dict[str, datetime] = {}
         self._recorded: list[Recorded] = []
+        self._recorded_topics = set(service.directory_topics) - set(service.hears)
         self.round = Round()
 
     def decide(self, work: Work, heard: Sequence[Heard], topic_ids: Mapping[str, str]) -> Round:
@@ -115,7 +116,7 @@ class Batch:
 
     def _only_recorded(self, h: Heard) -> bool:
         """A row of the directory, which has a version instead of a remembered id, and may be of any age."""
-        return h.record.topic in self.service.directory_topics and h.record.topic not in self.service.hears
+        return h.record.topic in self._recorded_topics
 
     def _row(self, h: Heard) -> str:
         fault = h.fault

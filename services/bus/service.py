@@ -55,11 +55,19 @@ class Service:
     emits: tuple[type[Event], ...]
     view: type[View] | None = None
     on_alarm: Decision | None = None
+    hears: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    """Topics of the events it decides on."""
+    directory_topics: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    """The directory's topics, if any of its decisions asks the directory."""
     _wants: dict[Decision, tuple[bool, bool]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         decisions = {*self.on.values(), *([self.on_alarm] if self.on_alarm else [])}
-        object.__setattr__(self, "_wants", {d: self._what_it_wants(d) for d in decisions})
+        wants = {d: self._what_it_wants(d) for d in decisions}
+        asks = any(directory for _, directory in wants.values())
+        object.__setattr__(self, "_wants", wants)
+        object.__setattr__(self, "hears", tuple(kind.topic for kind in self.on))
+        object.__setattr__(self, "directory_topics", directory_module.TOPICS if asks else ())
 
     def _what_it_wants(self, decision: Decision) -> tuple[bool, bool]:
         """Whether a decision asks for the view, and for the directory."""
@@ -71,16 +79,6 @@ class Service:
                 f"{self.name}: {decision.__name__} may take (event, view: {self.view}, directory: Directory)"
             )
         return view, directory
-
-    @property
-    def hears(self) -> tuple[str, ...]:
-        """Topics of the events it decides on."""
-        return tuple(kind.topic for kind in self.on)
-
-    @property
-    def directory_topics(self) -> tuple[str, ...]:
-        """The directory's topics, if any of its decisions asks the directory."""
-        return directory_module.TOPICS if any(wants for _, wants in self._wants.values()) else ()
 
     def decide(self, event: Event | Alarm, view: View | None, directory: Directory) -> list[Event | Held]:
         """What follows from `event`, given what is known.

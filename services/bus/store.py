@@ -234,17 +234,6 @@ _ADVANCE = (
     )
     .values(next_offset=sa.bindparam("new"), rings=sa.bindparam("rings"))
 )
-_SAVE = (
-    state.update()
-    .where(state.c.key == sa.bindparam("k"), state.c.version == sa.bindparam("read"))
-    .values(
-        version=state.c.version + 1,
-        body=sa.bindparam("b"),
-        alarm_us=sa.bindparam("alarm"),
-        topic=sa.bindparam("t"),
-        partition=sa.bindparam("p"),
-    )
-)
 _OVERTAKE = (
     dead.update().where(dead.c.key_hash == sa.bindparam("k"), dead.c.offset < sa.bindparam("o")).values(overtaken=True)
 )
@@ -258,6 +247,13 @@ _FORGET = outbox.delete().where(
         sa.and_(outbox.c.offset == sa.bindparam("o"), outbox.c.ordinal <= sa.bindparam("n")),
     ),
 )
+
+
+@cache
+def _saving(paramstyle: str) -> str:
+    mark = "?" if paramstyle == "qmark" else "%s"
+    values = ", ".join(f'"{name}" = {mark}' for name in ("body", "alarm_us", "topic", "partition"))
+    return f'UPDATE state SET "version" = "version" + 1, {values} WHERE "key" = {mark} AND "version" = {mark}'  # noqa: S608
 
 
 @cache
@@ -386,10 +382,8 @@ class Work:
         old = [r for r in rows if r.version]
         self._insert(state, [(r.key.encode(), 1, r.body, r.alarm_us, r.topic, r.partition) for r in new])
         if old:
-            changed = self._run(_SAVE, [
-                {"k": r.key, "read": r.version, "b": r.body, "alarm": r.alarm_us, "t": r.topic, "p": r.partition}
-                for r in old
-            ])  # fmt: skip
+            values = [(r.body, r.alarm_us, r.topic, r.partition, r.key.encode(), r.version) for r in old]
+            changed = self.connection.exec_driver_sql(_saving(self.connection.dialect.paramstyle), values)
             if changed.rowcount != len(old):
                 raise Overtaken("state")
 
