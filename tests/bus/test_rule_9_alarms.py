@@ -1,0 +1,242 @@
+"""Rule 9: a deadline is missed only after every input has been read to the ends that were fetched after it was due."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+
+from services.bus.clock import Clock
+from services.bus.envelope import Alarm
+from services.bus.events import DeadlineMissed
+from services.bus.metrics import HEARD
+from services.bus.tables import outbox, state
+from tests.bus.plain import LETTERS, MATCHES, MET, MISSED, WATCHER, Bus, Expected, done, eventually, match, miss, until
+
+HOUR = timedelta(hours=1)
+
+
+class InAnHour(Expected):
+    """Due an hour after the match was said."""
+
+    @property
+    def alarm(self) -> datetime | None:
+        due = super().alarm
+        return due and due + HOUR
+
+
+def miss_later(alarm: Alarm, expected: InAnHour) -> Iterator[DeadlineMissed]:
+    yield from miss(alarm, expected)  # type: ignore[misc]
+
+
+LATER = replace(WATCHER, view=InAnHour, on_alarm=miss_later)
+
+
+@pytest.fixture
+def clock(tmp_path: Path) -> Clock:
+    """A clock that stands until it is stepped."""
+    clock = Clock(tmp_path / "clock")
+    clock.step(datetime.now(UTC))
+    return clock
+
+
+async def test_nothing_is_missed_before_its_time(stored: Bus, clock: Clock) -> None:
+    """The clock stands: however long the service runs, nothing rings. It is stepped: it rings once."""
+    await stored.publish(match("i", "a"))
+    async with stored.running(LATER, clock=clock):
+        await stored.quiet(LATER)
+        assert await stored.said(MISSED) == []
+        clock.step(clock.now() + 2 * HOUR)
+        await stored.until(1, MISSED)
+        clock.step(clock.now() + 2 * HOUR)
+        await stored.publish(match("j", "b"))
+        await stored.quiet(LATER)
+    assert [event.child_id for event in await stored.said(MISSED)].count("i") == 1
+
+
+async def test_what_was_done_in_time_is_not_missed(stored: Bus, clock: Clock) -> None:
+    """Done before it was due, or before it was set: it never rings."""
+    await stored.publish(match("i", "a"), done("i"), done("j"))
+    async with stored.running(LATER, clock=clock):
+        await stored.quiet(LATER, MET)
+        await stored.publish(match("j", "b"))
+        await stored.quiet(LATER)
+        clock.step(clock.now() + 2 * HOUR)
+        await stored.publish(match("k", "c"))
+        clock.step(clock.now() + 4 * HOUR)
+        await stored.until(1, MISSED)
+    assert [event.child_id for event in await stored.said(MISSED)] == ["k"]
+
+
+async def test_a_receipt_that_lies_unread_in_the_log_counts(every: Bus, clock: Clock) -> None:
+    """The service was down while the receipts came and the deadlines passed. Whatever it reads first, it tells nobody
+    that they were missed; one that has no receipt it does tell."""
+    async with every.running(LATER, clock=clock):
+        await every.publish(*(match(f"i{n}", "a") for n in range(30)), match("late", "b"))
+        await every.quiet(LATER)
+    await every.publish(*(done(f"i{n}") for n in range(30)))
+    clock.step(clock.now() + 2 * HOUR)
+    small = every.at.model_copy(update={"batch_size": 1})
+    async with every.running(LATER, clock=clock, settings=small):
+        await every.until(1, MISSED)
+        await every.quiet(LATER, MET)
+    assert [event.child_id for event in await every.said(MISSED)] == ["late"]
+
+
+async def test_a_receipt_that_another_worker_has_yet_to_read_counts(postgres_bus: Bus, clock: Clock) -> None:
+    """Two workers: the one that has the deadline waits until the other has read the receipt."""
+    bus = postgres_bus
+    async with bus.running(LATER, clock=clock) as one, bus.running(LATER, clock=clock) as two:
+        await eventually(lambda: bool(one._known) and bool(two._known))
+        await bus.publish(*(match(f"i{n}", "a") for n in range(20)), match("late", "b"))
+        await bus.quiet(LATER)
+    await bus.publish(*(done(f"i{n}") for n in range(20)))
+    clock.step(clock.now() + 2 * HOUR)
+    gate = asyncio.Event()
+    slow = bus.codec()
+    learn = slow.learn
+
+    async def held(records: Any) -> None:
+        await gate.wait()
+        await learn(records)
+
+    slow.learn = held  # type: ignore[method-assign]
+    async with bus.running(LATER, clock=clock, codec=slow), bus.running(LATER, clock=clock) as quick:
+        await eventually(lambda: bool(quick._known) and quick._due is not None)
+        assert await bus.said(MISSED) == []
+        gate.set()
+        await bus.until(1, MISSED)
+        await bus.quiet(LATER, MET)
+    assert [event.child_id for event in await bus.said(MISSED)] == ["late"]
+
+
+async def test_two_workers_ring_once(postgres_bus: Bus, clock: Clock) -> None:
+    """Both see that it is due; it is told once, whoever has its partition."""
+    bus = postgres_bus
+    async with bus.running(LATER, clock=clock), bus.running(LATER, clock=clock):
+        await bus.publish(*(match(f"i{n}", "a") for n in range(40)))
+        await bus.quiet(LATER)
+        clock.step(clock.now() + 2 * HOUR)
+        await bus.until(40, MISSED)
+        await bus.quiet(LATER)
+    assert sorted(e.child_id for e in await bus.said(MISSED)) == sorted(f"i{n}" for n in range(40))
+
+
+@pytest.mark.parametrize("point", ["before_alarm_commit", "before_send", "sent"])
+async def test_a_process_that_dies_while_it_rings_rings_once_in_effect(every: Bus, point: str) -> None:
+    """Before the commit, before the send, after it: the next process tells, with the same id and the same bytes."""
+    async with every.running(WATCHER):
+        await every.publish(match("later", "b"), done("later"))
+        await every.quiet(WATCHER, MET)
+    await every.publish(match("i", "a"))
+    await every.dies(point, service=WATCHER)
+    async with every.running(WATCHER):
+        await every.until(1, MISSED)
+        await every.publish(match("j", "c"))
+        await until(lambda: every.said(MISSED), lambda said: "j" in {event.child_id for event in said})
+    records = [r for r in await every.records(MISSED) if r.key == b"i"]
+    assert len({(r.value, tuple(r.headers)) for r in records}) == 1
+    assert {e.child_id for e in await every.said(MISSED)} - {"later"} == {"i", "j"}
+
+
+async def test_more_than_ring_at_once_all_ring(bus: Bus) -> None:
+    """Five hundred are due in one moment."""
+    await bus.publish(*(match(f"i{n}", "a") for n in range(500)))
+    async with bus.running(WATCHER):
+        said = await bus.until(500, MISSED)
+        await eventually(lambda: bus.rows(outbox, WATCHER) == [])
+    assert len({event.child_id for event in said}) == len(said) == 500
+
+
+async def test_one_failing_alarm_silences_no_other_and_is_tried_again(bus: Bus, clock: Clock) -> None:
+    """A room cannot decide about one child: the others are told, it is counted, and rings again later."""
+    broken = True
+
+    def fails(alarm: Alarm, expected: Expected) -> Iterator[DeadlineMissed]:
+        if broken and " bad " in alarm.envelope.id:
+            raise KeyError
+        yield from miss(alarm, expected)  # type: ignore[misc]
+
+    room = replace(WATCHER, name="fails", on_alarm=fails)
+    await bus.publish(match("bad", "a"), match("i", "b"), match("j", "c"))
+    clock.step(clock.now() + HOUR)
+    async with bus.running(room, clock=clock):
+        await bus.until(2, MISSED)
+        assert sorted(e.child_id for e in await bus.said(MISSED)) == ["i", "j"]
+        await eventually(lambda: HEARD.labels("fails", MATCHES, "alarm_failed")._value.get() == 1)
+        broken = False
+        clock.step(clock.now() + HOUR)
+        await bus.until(3, MISSED)
+    assert sorted(e.child_id for e in await bus.said(MISSED)) == ["bad", "i", "j"]
+
+
+class Stuck(Expected):
+    """Never moves its alarm."""
+
+    def rung(self, alarm: Alarm) -> Self:
+        return self
+
+
+async def test_an_alarm_that_does_not_move_is_not_told_for_ever(bus: Bus) -> None:
+    """A fault of the room: it is not said at all, and does not ring in every turn."""
+
+    def say(alarm: Alarm, stuck: Stuck) -> Iterator[DeadlineMissed]:
+        yield from miss(alarm, stuck)  # type: ignore[misc]
+
+    room = replace(WATCHER, name="stuck", view=Stuck, on_alarm=say)
+    await bus.publish(match("i", "a"))
+    async with bus.running(room):
+        await eventually(lambda: HEARD.labels("stuck", MATCHES, "alarm_failed")._value.get() == 1)
+        await bus.publish(match("j", "b"))
+        await bus.quiet(room)
+    assert await bus.said(MISSED) == []
+
+
+class Unsayable(Expected):
+    """Cannot say when."""
+
+    @property
+    def alarm(self) -> datetime | None:
+        raise OverflowError
+
+
+async def test_a_view_that_cannot_say_its_alarm_costs_its_event_alone(bus: Bus) -> None:
+    """The event that led there is a dead letter; the service goes on."""
+
+    def say(alarm: Alarm, view: Unsayable) -> Iterator[DeadlineMissed]:
+        return iter(())
+
+    room = replace(WATCHER, view=Unsayable, on_alarm=say)
+    await bus.publish(match("i", "a"))
+    async with bus.running(room):
+        (letter,) = await bus.until(1, LETTERS)
+        await bus.quiet(room)
+    assert letter.reason_code == "decision_failed"
+    assert bus.rows(state, room) == []
+
+
+async def test_now_is_the_clock_of_the_installation(bus: Bus, clock: Clock) -> None:
+    """What an alarm says is said at the clock's time, and an event of a day after that clock is not decided by."""
+    clock.step(datetime(2030, 6, 1, 12, tzinfo=UTC))
+    await bus.say(match("i", "a"), ce_time=b"2030-06-01T10:00:00+00:00")
+    await bus.say(match("j", "b"), ce_time=b"2030-06-03T10:00:00+00:00")
+    async with bus.running(LATER, clock=clock):
+        (missed,) = await bus.until(1, MISSED)
+        (letter,) = await bus.until(1, LETTERS)
+    assert missed.at == clock.now()
+    assert letter.field == "ce_time"
+
+
+def test_every_step_of_the_clocks_file_is_seen(tmp_path: Path) -> None:
+    """Two steps within one tick of the disk's own clock are two; without a file it is the real time."""
+    reader, driver = Clock(tmp_path / "clock"), Clock(tmp_path / "clock")
+    assert abs(reader.now() - datetime.now(UTC)) < HOUR
+    for minute in range(60):
+        told = datetime(2026, 11, 20, 19, minute, tzinfo=UTC)
+        driver.step(told)
+        assert reader.now() == told
