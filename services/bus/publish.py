@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Iterable
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
@@ -14,7 +14,7 @@ from services.bus.broker import Broker, Partition, Sending
 from services.bus.clock import Clock
 from services.bus.codec import Codec, event_types
 from services.bus.envelope import Envelope, Event
-from services.bus.errors import NotPermitted, UserMistake
+from services.bus.errors import NotPermitted, Surroundings, UserMistake
 from services.bus.heard import hear
 from services.bus.run import broker_for, codec_for
 from services.bus.settings import Settings, settings
@@ -38,8 +38,11 @@ class Publisher:
         self._clock = Clock.of(self._at)
 
     async def __aenter__(self) -> Self:
-        async with asyncio.timeout(PATIENCE):
-            await self._writer.start()
+        try:
+            await _patiently(self._writer.start())
+        except BaseException:
+            await self._writer.stop()
+            raise
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
@@ -58,29 +61,42 @@ class Publisher:
         """Send in order, per key, and wait until Kafka has them all. Events without an envelope get one.
 
         Raises:
-            UserMistake: an event is larger than the bus takes.
+            UserMistake: an event is larger than the bus takes, or holds what its schema cannot. Nothing was sent.
+            Surroundings: the broker or the registry is away. Nothing was sent.
             Unacknowledged: unknown whether it was taken; the same event may be published again, with the same id.
         """
         sent = [self.envelope(event) for event in events]
         await self._prepare({event.topic for event in sent})
         by_partition: dict[Partition, list[Sending]] = defaultdict(list)
         for event in sent:
-            key, value = self._codec.key_of(event), self._codec.encode(event)
-            if len(value) > self._at.max_event_bytes:
-                raise UserMistake(
-                    f"this {event.topic} has {len(value)} bytes; at most {self._at.max_event_bytes} are taken"
-                )
+            key, value = self._encoded(event)
             headers = self._codec.headers(event.envelope)
             by_partition[event.topic, self._writer.partition_for(event.topic, key)].append(Sending(key, value, headers))
         await asyncio.gather(*(self._writer.send(p, batch) for p, batch in by_partition.items()))
         return sent
 
+    def _encoded(self, event: Event) -> tuple[bytes, bytes]:
+        try:
+            key, value = self._codec.key_of(event), self._codec.encode(event)
+        except (OverflowError, UnicodeError):  # their text holds the value
+            raise UserMistake(f"this {event.topic} holds a number or a character that no event can hold") from None
+        if (size := len(key) + len(value)) > self._at.max_event_bytes:
+            raise UserMistake(f"this {event.topic} has {size} bytes; at most {self._at.max_event_bytes} are taken")
+        return key, value
+
     async def _prepare(self, topics: set[str]) -> None:
         if new := topics - self._known:
-            async with asyncio.timeout(PATIENCE):
-                await self._codec.prepare(new)
-                await self._writer.know(new)
+            await _patiently(self._codec.prepare(new))
+            await _patiently(self._writer.know(new))
             self._known |= new
+
+
+async def _patiently(doing: Awaitable[None]) -> None:
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await doing
+    except TimeoutError as error:
+        raise Surroundings(f"no answer in {PATIENCE:g} s from the broker or the schema registry") from error
 
 
 async def read_all(topic: str, principal: str, at: Settings | None = None) -> AsyncIterator[Event]:
