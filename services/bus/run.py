@@ -45,12 +45,8 @@ def run(service: Service) -> None:
     code = 1
     try:
         code = _loop_runner(_serve(service, at))
-    except SafebusError as error:
-        code = error.exit_code
-        log.error("ended", service=service.name, reason=str(error), exit_code=code)  # noqa: TRY400 - no traceback
-    except Exception as error:  # noqa: BLE001 - a fault of ours; its text may hold what an event said
-        at_lines = [f"{frame.filename}:{frame.lineno}" for frame in extract_tb(error.__traceback__)]
-        log.error("ended", service=service.name, reason=type(error).__name__, exit_code=code, where=at_lines)  # noqa: TRY400
+    except BaseException as error:  # noqa: BLE001 - a library's cancellation is none of ours
+        code = _told(service.name, error)
     finally:
         # A library's thread that will not end may not keep the process: what counts is stored.
         sys.stderr.flush()
@@ -84,16 +80,36 @@ async def _serve(service: Service, at: Settings) -> int:
     READY.labels(service.name).set_function(lambda: float(health.is_ready))
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, _stop, loop, at.stop_timeout)
+    code = 0
     async with StatusPage(health, at) as page:
         _tell_where(at.data_dir, service.name, page.port)
-        await loop.run()
-    return 0
+        try:
+            await loop.run()
+        except BaseException as error:  # noqa: BLE001 - as above
+            code = _told(service.name, error)
+        _end_within(at.stop_timeout, code)  # a library's task may not let itself be cancelled
+    return code
+
+
+def _told(service: str, error: BaseException) -> int:
+    """Say in one line what ended the process; the exit code."""
+    if isinstance(error, SafebusError):
+        log.error("ended", service=service, reason=str(error), exit_code=error.exit_code)
+        return error.exit_code
+    # A fault of ours: its place, and not its text, which may hold what an event said.
+    where = [f"{frame.filename}:{frame.lineno}" for frame in extract_tb(error.__traceback__)]
+    log.error("ended", service=service, reason=type(error).__name__, exit_code=1, where=where)
+    return 1
 
 
 def _stop(loop: Loop, seconds: float) -> None:
     loop.stop()
-    # What hangs longer is left: stored outputs are sent by the next process.
-    end = threading.Timer(seconds, os._exit, (EXIT_TRY_AGAIN,))
+    _end_within(seconds, EXIT_TRY_AGAIN)
+
+
+def _end_within(seconds: float, code: int) -> None:
+    """What hangs longer is left: stored outputs are sent by the next process."""
+    end = threading.Timer(seconds, os._exit, (code,))
     end.daemon = True
     end.start()
 
