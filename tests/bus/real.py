@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from uuid import uuid4
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.errors import KafkaError
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import NewTopic
 
 from services.bus.broker import Broker, Header, Partition
@@ -60,7 +62,8 @@ class KafkaBus(Bus):
         there = self.kafka.admin.list_topics(timeout=SECONDS).topics
         if gone := [name for name in topics or TOPICS if name in there]:
             for future in self.kafka.admin.delete_topics(gone).values():
-                future.result(SECONDS)
+                with suppress(KafkaException):  # it was deleted a moment ago, and was listed still
+                    future.result(SECONDS)
 
     async def send(self, topic: str, key: bytes | None, value: bytes | None, headers: Sequence[Header] = ()) -> None:
         async with AIOKafkaProducer(**self.kafka.aiokafka(), max_request_size=1_100_000) as producer:

@@ -12,7 +12,9 @@ import pytest
 from services.bus.codec import Codec
 from services.bus.envelope import Event
 from services.bus.events import ChildMatched, DeadlineMet
+from services.bus.metrics import REDONE
 from services.bus.service import Service, View
+from services.bus.store import Guard, Overtaken, Place, StateRow, Store
 from services.bus.tables import outbox, state
 from tests.bus.plain import Bus, eventually, match, met
 from tests.bus.real import KafkaBus
@@ -94,6 +96,8 @@ async def test_a_worker_that_lost_its_partition_with_a_batch_in_hand_undoes_it(s
     """It read a batch and stood still; its partitions went to another, which decided them. When it wakes it takes no
     effect, and goes on with the partitions that it has by then."""
     await shared.publish(*(match(f"i{n}", f"r{n}") for n in range(30)))
+    redone = REDONE.labels(shared.named(TALLIER).name)
+    before = redone._value.get()
     codec = Held(shared.registry, shared.codec()._keys)
     codec.hold()
     async with shared.running(TALLIER, codec=codec) as one:
@@ -107,9 +111,30 @@ async def test_a_worker_that_lost_its_partition_with_a_batch_in_hand_undoes_it(s
             await shared.until(60)
             await shared.quiet(TALLIER)
             assert one.health.is_alive
+    assert redone._value.get() > before
     said = {event.envelope.id: event for event in await shared.said()}
     assert len(said) == 60
     assert sorted(int(event.met_at.timestamp()) for event in said.values()) == list(range(60))
+
+
+def test_a_guard_moves_only_from_where_it_was_known(stored: Bus) -> None:
+    """Somebody else moved it, or rang there: whatever was written with it is undone."""
+    store = Store(stored.at.store_for("guards"), "guards")
+    store.open()
+    place = Place("t", 0, "id")
+    with store.transaction() as work:
+        work.begin_at("cluster", place, 5)
+    for known, new in [(Guard(4), Guard(9)), (Guard(6), Guard(9)), (Guard(5, rings=1), Guard(9))]:
+        with pytest.raises(Overtaken), store.transaction() as work:
+            work.save([StateRow("key", 0, b"", None, "t", 0)])
+            work.advance("cluster", place, known, new)
+    with store.transaction() as work:
+        assert work.guards("cluster", ["t"]) == {place: Guard(5)}
+        assert work.load(["key"]) == {}
+        work.advance("cluster", place, Guard(5), Guard(9))
+    with store.transaction() as work:
+        assert work.guards("cluster", ["t"]) == {place: Guard(9)}
+    store.close()
 
 
 async def test_a_rebalance_in_every_batch_disturbs_nothing(shared: Bus) -> None:
