@@ -41,10 +41,15 @@ _REFUSED = (
 
 
 @asynccontextmanager
-async def _translated(principal: str, doing: str) -> AsyncIterator[None]:
-    """The broker's errors in our own tree; the cause is kept for the log, the message tells a person what to do."""
+async def _translated(principal: str, doing: str, within: float | None = None) -> AsyncIterator[None]:
+    """The broker's errors in our own tree; the cause is kept for the log, the message tells a person what to do.
+
+    Args:
+        within: seconds until the broker is away; of itself aiokafka tries for ever: measured.
+    """
     try:
-        yield
+        async with asyncio.timeout(within):
+            yield
     except SafebusError:
         raise
     except _REFUSED as error:
@@ -256,16 +261,16 @@ class KafkaReader(ConsumerRebalanceListener):  # type: ignore[misc]
         self._consumer.resume(*(TopicPartition(*p) for p in partitions))
 
     async def positions(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
-        async with _translated(self._principal, "asking how far it has read"):
+        async with _translated(self._principal, "asking how far it has read", ANSWER_WITHIN):
             return {p: await self._consumer.position(TopicPartition(*p)) for p in partitions}
 
     async def committed(self, partitions: Iterable[Partition]) -> dict[Partition, int | None]:
-        async with _translated(self._principal, "reading its offsets"):
+        async with _translated(self._principal, "reading its offsets", ANSWER_WITHIN):
             return {p: await self._consumer.committed(TopicPartition(*p)) for p in partitions}
 
     async def commit(self, offsets: Mapping[Partition, int]) -> bool:
         try:
-            async with _translated(self._principal, "committing"):
+            async with _translated(self._principal, "committing", ANSWER_WITHIN):
                 await self._consumer.commit({TopicPartition(*p): offset for p, offset in offsets.items()})
         except Surroundings as error:
             lost = (
@@ -279,12 +284,12 @@ class KafkaReader(ConsumerRebalanceListener):  # type: ignore[misc]
         return True
 
     async def beginnings(self, partitions: Collection[Partition]) -> dict[Partition, int]:
-        async with _translated(self._principal, "asking where its logs begin"):
+        async with _translated(self._principal, "asking where its logs begin", ANSWER_WITHIN):
             found = await self._consumer.beginning_offsets([TopicPartition(*p) for p in partitions])
         return {(tp.topic, tp.partition): offset for tp, offset in found.items()}
 
     async def ends(self, partitions: Collection[Partition]) -> dict[Partition, int]:
-        async with _translated(self._principal, "asking where its logs end"):
+        async with _translated(self._principal, "asking where its logs end", ANSWER_WITHIN):
             found = await self._consumer.end_offsets([TopicPartition(*p) for p in partitions])
         return {(tp.topic, tp.partition): offset for tp, offset in found.items()}
 
