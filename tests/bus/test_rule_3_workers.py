@@ -124,10 +124,15 @@ def test_a_guard_moves_only_from_where_it_was_known(stored: Bus) -> None:
     place = Place("t", 0, "id")
     with store.transaction() as work:
         work.begin_at("cluster", place, 5)
-    for known, new in [(Guard(4), Guard(9)), (Guard(6), Guard(9)), (Guard(5, rings=1), Guard(9))]:
-        with pytest.raises(Overtaken), store.transaction() as work:
+
+    def save_and_advance(known: Guard) -> None:
+        with store.transaction() as work:
             work.save([StateRow("key", 0, b"", None, "t", 0)])
-            work.advance("cluster", place, known, new)
+            work.advance("cluster", place, known, Guard(9))
+
+    for known in (Guard(4), Guard(6), Guard(5, rings=1)):
+        with pytest.raises(Overtaken):
+            save_and_advance(known)
     with store.transaction() as work:
         assert work.guards("cluster", ["t"]) == {place: Guard(5)}
         assert work.load(["key"]) == {}

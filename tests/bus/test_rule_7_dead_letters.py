@@ -352,7 +352,8 @@ async def test_earlier_events_of_its_key_and_others_do_not_hinder_a_retry(stored
     assert sorted(filter(None, await stored.subjects())) == ["bad.0", "earlier.0", "other.0"]
 
 
-async def test_retries_in_their_order_all_take_effect(stored: Bus) -> None:
+@pytest.mark.parametrize("batch_size", [1, 500])
+async def test_retries_in_their_order_all_take_effect(stored: Bus, batch_size: int) -> None:
     """Five events of one incident died of one fault. Tried again in their order, all five take effect; the other way
     round, all but the last are a person's."""
     await stored.publish(*(match("i", f"bad{n}") for n in range(5)), *(match("j", f"bad{n}") for n in range(5)))
@@ -361,13 +362,26 @@ async def test_retries_in_their_order_all_take_effect(stored: Bus) -> None:
     originals = await stored.records(MATCHES)
     for record in [r for r in originals if r.key == b"i"] + [r for r in originals if r.key == b"j"][::-1]:
         await stored.send(MATCHES, record.key, record.value, [*record.headers, ("safebus_retry", b"1")])
-    async with stored.running():
+    async with stored.running(settings=stored.at.model_copy(update={"batch_size": batch_size})):
         await stored.quiet()
     said = await stored.said()
     assert [e.envelope.subject for e in said if e.child_id == "i"] == [f"bad{n}.0" for n in range(5)]
     assert [e.envelope.subject for e in said if e.child_id == "j"] == ["bad4.0"]
     codes = [letter.reason_code for letter in await stored.said(LETTERS)]
     assert codes.count("retry_overtaken") == 4
+
+
+async def test_a_retry_does_not_hinder_what_died_after_it(bus: Bus) -> None:
+    """An event died; a later one of its key dies in the very batch in which the first is tried again."""
+    await dead_and_again(bus, match("i", "bad"), retry=False)
+    async with bus.running(BROKEN):
+        await bus.quiet()
+    await bus.say(match("i", "second", "break"), ce_id=b"2")
+    await dead_and_again(bus, match("i", "bad"))
+    async with bus.running():
+        await bus.quiet()
+    assert await bus.subjects() == ["bad.0"]
+    assert [row.overtaken for row in bus.rows(dead)] == [False]
 
 
 async def test_what_could_not_be_decoded_may_be_tried_again_once_it_can(stored: Bus) -> None:

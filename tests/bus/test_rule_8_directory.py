@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from services.bus.directory import DirectoryTable
 from services.bus.events import ChildIdentity, RecordStatus
 from tests.bus.plain import LETTERS, TELLER, Bus, child, eventually, match, organisation
@@ -71,6 +73,19 @@ async def test_a_batch_waits_for_a_directory_that_another_worker_reads(postgres_
     for n in range(12):
         assert (f"i{n}", f"school:{n}b") in told
     assert len(await bus.said()) == 24
+
+
+async def test_what_was_asked_before_is_asked_anew_when_another_worker_has_changed_it(postgres_bus: Bus) -> None:
+    """One worker decides about a child again and again; the other reads each new record of it."""
+    bus = postgres_bus
+    async with bus.running(TELLER) as one, bus.running(TELLER) as two:
+        await eventually(lambda: bool(one._known) and bool(two._known) and len(one._known) + len(two._known) == 9)
+        for version in range(1, 7):
+            await bus.publish(child("c1", version, f"school:{version}"))
+            await bus.publish(*(match(f"i{n}", f"r{version}") for n in range(9)))
+            await bus.until(9 * version)
+    told = Counter(await bus.subjects())
+    assert told == {f"school:{version}": 9 for version in range(1, 7)}
 
 
 async def test_the_directory_is_read_however_old_its_records_are(bus: Bus) -> None:

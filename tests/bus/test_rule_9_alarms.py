@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from services.bus.clock import Clock
 from services.bus.envelope import Alarm
@@ -173,6 +174,22 @@ async def test_one_failing_alarm_silences_no_other_and_is_tried_again(bus: Bus, 
         clock.step(clock.now() + HOUR)
         await bus.until(3, MISSED)
     assert sorted(e.child_id for e in await bus.said(MISSED)) == ["bad", "i", "j"]
+
+
+async def test_a_database_that_fails_while_it_rings_costs_nobody_the_alarm(bus: Bus, clock: Clock) -> None:
+    """A look-up meets a disk that does not answer, once: it rings at once again, and not when a fault would."""
+    failures = [OperationalError("select", {}, Exception())]
+
+    def asks(alarm: Alarm, expected: Expected) -> Iterator[DeadlineMissed]:
+        if failures:
+            raise failures.pop()
+        yield from miss(alarm, expected)  # type: ignore[misc]
+
+    await bus.publish(match("i", "a"))
+    clock.step(clock.now() + HOUR)
+    async with bus.running(replace(WATCHER, on_alarm=asks), clock=clock):
+        await bus.until(1, MISSED)
+    assert [e.child_id for e in await bus.said(MISSED)] == ["i"]
 
 
 class Stuck(Expected):
