@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -64,6 +65,11 @@ class KafkaBus(Bus):
             for future in self.kafka.admin.delete_topics(gone).values():
                 with suppress(KafkaException):  # it was deleted a moment ago, and was listed still
                     future.result(SECONDS)
+            end = time.monotonic() + SECONDS
+            while time.monotonic() < end:  # what the broker tells its clients follows a moment later
+                if not set(gone) & set(self.kafka.admin.list_topics(timeout=SECONDS).topics):
+                    break
+                time.sleep(0.02)
 
     async def send(self, topic: str, key: bytes | None, value: bytes | None, headers: Sequence[Header] = ()) -> None:
         async with AIOKafkaProducer(**self.kafka.aiokafka(), max_request_size=1_100_000) as producer:
