@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from functools import cached_property
 from pathlib import Path
 
 import pytest
+from confluent_kafka.admin import AdminClient
 
 from services.embedded import EmbeddedKafka
+from services.embedded.kafka import QUIET
 from services.embedded.ports import free_port
 from tests.embedded.broker import Broker
 from tests.faults.house import House
+
+
+class QuietBroker(Broker):
+    """Its admin's client does not tell the terminal each time that the broker is away, as here it is meant to be."""
+
+    @cached_property
+    def admin(self) -> AdminClient:
+        return AdminClient(self.confluent(), logger=QUIET)
 
 
 @pytest.fixture(scope="session")
@@ -20,7 +31,7 @@ def own_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     folder = tmp_path_factory.mktemp("own-kafka")
     server = EmbeddedKafka(folder / "kafka", free_port(), folder / "secrets.json", stop_timeout=3.0)
     asyncio.run(server.start())
-    yield Broker(server.bootstrap_servers, server.secrets_path, server=server)
+    yield QuietBroker(server.bootstrap_servers, server.secrets_path, server=server)
     asyncio.run(server.stop())
 
 
