@@ -198,6 +198,22 @@ async def test_a_topic_made_anew_is_read_from_its_beginning(every: Bus) -> None:
     assert [(e.envelope.subject, e.met_at.timestamp()) for e in said] == [("a.0", 0), ("b.0", 1), ("c.0", 2)]
 
 
+async def test_an_offset_that_outlived_its_topic_hides_nothing(bus: Bus) -> None:
+    """Somebody moved the group's offset in the new topic before the service saw that it is new: what lies before it is
+    decided and said all the same."""
+    await bus.publish(match("i", "a"))
+    async with bus.running():
+        await bus.quiet()
+    await bus.recreate(MATCHES)
+    await bus.publish(match("i", "b"), match("i", "c"))
+    bus.memory.committed |= {("noter", (MATCHES, number)): 2 for number in range(3)}
+    await stops(bus, NOTER, "deleted and made again")
+    await bus.recover()
+    async with bus.running():
+        await bus.until(3)
+    assert await bus.subjects() == ["a.0", "b.0", "c.0"]
+
+
 async def test_a_recovery_waits_until_nobody_else_runs(postgres_bus: Bus) -> None:
     """A worker is running: the recovery touches nothing until it has stopped."""
     bus = postgres_bus
