@@ -108,24 +108,24 @@ async def of_every_kind(bus: Bus) -> int:
 
 
 async def test_nothing_of_a_person_is_told_outside_the_body(
-    every: Bus, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+    carried: Bus, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     """Whatever becomes of an event: what is printed, logged, counted, shown, and what stands in keys, headers and
     reasons names ids and fields only."""
     caplog.set_level(logging.WARNING)  # as a service's process has it, however talkative it is set
-    deaths = await of_every_kind(every)
+    deaths = await of_carried_kind(carried)
     health = Told()
-    async with every.running(TALKATIVE, health=health):
-        letters = await every.until(deaths, LETTERS)
-        await every.until(2, MISSED)
-        await every.quiet(TALKATIVE)
-        await every.quiet(TALKATIVE, "directory.children.v1")
+    async with carried.running(TALKATIVE, health=health):
+        letters = await carried.until(deaths, LETTERS)
+        await carried.until(1, MISSED)
+        await carried.quiet(TALKATIVE)
+        await carried.quiet(TALKATIVE, "directory.children.v1")
     assert len(letters) == deaths
     told = [*capfd.readouterr(), caplog.text, generate_latest().decode(), *health.reasons]
     for letter in letters:
         told += [letter.explanation, letter.reason_code, str(letter.field), str(letter.subject), str(letter.envelope)]
     for topic in (LETTERS, MET, MISSED):
-        told += [f"{record.key!r} {record.headers!r}" for record in await every.records(topic)]
+        told += [f"{record.key!r} {record.headers!r}" for record in await carried.records(topic)]
     assert [text for text in told if MARKER in text or NUMBER in text] == []
 
 
