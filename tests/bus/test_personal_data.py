@@ -113,7 +113,7 @@ async def test_nothing_of_a_person_is_told_outside_the_body(
     """Whatever becomes of an event: what is printed, logged, counted, shown, and what stands in keys, headers and
     reasons names ids and fields only."""
     caplog.set_level(logging.WARNING)  # as a service's process has it, however talkative it is set
-    deaths = await of_carried_kind(carried)
+    deaths = await of_every_kind(carried)
     health = Told()
     async with carried.running(TALKATIVE, health=health):
         letters = await carried.until(deaths, LETTERS)
