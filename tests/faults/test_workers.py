@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -133,3 +134,34 @@ async def test_an_alarm_that_rang_under_two_owners_is_not_forgotten(reminders: H
     await reminders.everything_said()
     said = dict.fromkeys(header(record, "ce_subject") for record in reminders.records if record.key == b"c0")
     assert list(said)[:3] == ["r0", "reminder c0 1", "r12"], other.log
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", range(5))
+async def test_three_workers_paused_killed_and_cut_off_at_random(workers: House, postgres: str, seed: int) -> None:
+    """Forty misfortunes in a row, of all kinds, for whichever worker."""
+    chance = random.Random(seed)
+    victims = [workers.victim() for _ in range(3)]
+    async with events_coming(workers):
+        for _ in range(40):
+            struck = chance.randrange(3)
+            match chance.choice(["kill", "pause", "leave", "fault", "database"]):
+                case "kill":
+                    victims[struck].end()
+                case "pause":
+                    victims[struck].signal(signal.SIGSTOP)
+                    await asyncio.sleep(chance.random() * 5)  # a session is one second, a paused transaction three
+                    victims[struck].signal(signal.SIGCONT)
+                case "leave":
+                    victims[struck].signal(signal.SIGTERM)
+                    # One that has only just begun is ended by the signal itself.
+                    assert await victims[struck].ended() in (0, -signal.SIGTERM), victims[struck].log
+                case "fault":
+                    victims[struck].end()
+                    point = chance.choice(["before_commit", "committed", "before_send", "sent", "before_offsets"])
+                    victims[struck] = workers.victim(f"{point} {chance.randint(1, 9)} SIGKILL")
+                case "database":
+                    await asyncio.to_thread(drop_connections, postgres)
+            await asyncio.sleep(chance.random())
+            victims = [victim if victim.lives else workers.victim() for victim in victims]
+    await workers.kept_the_promise(seconds=120)
