@@ -318,6 +318,14 @@ class Bus:
         how = await self.ended(service, probe=dies_at(point, time), **more)
         assert isinstance(how, Killed), how
 
+    async def recovering(self, service: Service = NOTER, **more: Any) -> BaseException | None:
+        """Run a recovery until it ends; how."""
+        try:
+            await self.recover(service, **more)
+        except Exception as how:
+            return how
+        return None
+
     async def recover(self, service: Service = NOTER, **more: Any) -> Recovery:
         named = self.named(service)
         recovery = Recovery(named.name, self.broker, [*(kind.topic for kind in service.emits), LETTERS])

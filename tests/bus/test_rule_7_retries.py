@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from services.bus.clock import Clock
 from services.bus.events import ChildMatched, DeadlineMet
 from services.bus.service import Service
-from services.bus.tables import dead
-from tests.bus.plain import LETTERS, MATCHES, Bus, match, met
+from services.bus.tables import dead, seen
+from tests.bus.plain import LETTERS, MATCHES, Bus, eventually, match, met
 
 
 async def dead_and_again(bus: Bus, event: ChildMatched, *, retry: bool = True) -> None:
@@ -173,3 +176,24 @@ async def test_a_repeat_with_other_content_stays_a_dead_letter(bus: Bus) -> None
         await bus.quiet()
     assert await bus.said() == []
     assert [letter.reason_code for letter in await bus.said(LETTERS)] == ["decision_failed", "id_reused"]
+
+
+async def test_ids_are_forgotten_in_time_but_never_those_of_open_dead_letters(stored: Bus, tmp_path: Path) -> None:
+    """Years later ids of what was done are gone, and those of what is still before a person are not: that can be tried
+    again, and what comes of the others once more is too old."""
+    await stored.say(match("i", "good"), ce_id=b"0")
+    await dead_and_again(stored, match("j", "bad"), retry=False)
+    async with stored.running(BROKEN):
+        await stored.quiet()
+    clock = Clock(tmp_path / "later")
+    clock.step(datetime.now(UTC) + timedelta(days=stored.at.keep_ids_days + 3))
+    async with stored.running(BROKEN, clock=clock):
+        await eventually(lambda: len(stored.rows(seen)) == 1)
+    then = datetime.now(UTC).isoformat().encode()
+    await stored.say(match("i", "good"), ce_id=b"0", ce_time=then)
+    await dead_and_again(stored, match("j", "bad"))
+    async with stored.running(clock=clock):
+        await stored.quiet()
+    assert sorted(filter(None, await stored.subjects())) == ["bad.0", "good.0"]
+    codes = [letter.reason_code for letter in await stored.said(LETTERS)]
+    assert codes == ["decision_failed", "too_old"]
