@@ -178,8 +178,10 @@ class Batch:
             if self._dead[dead_id].key_hash == key_hash and self._dead[dead_id].offset < offset:
                 self._dead[dead_id] = self._dead[dead_id]._replace(overtaken=True)
 
-    def ring(self, work: Work, rows: Sequence[StateRow], offsets: Mapping[Partition, int], ordinal: int) -> Round:
-        """Decide about views whose moment has come. `ordinal` is above any that a ring here has used before."""
+    def ring(
+        self, work: Work, rows: Sequence[StateRow], offsets: Mapping[Partition, int], ordinals: dict[Partition, int]
+    ) -> Round:
+        """Decide about views whose moment has come. `ordinals` are above any that a ring of the partition has used."""
         assert self.service.view is not None
         for row in rows:
             place = (row.topic, row.partition)
@@ -203,8 +205,8 @@ class Batch:
                     if isinstance(part, Held):
                         self.round.counts[row.topic, f"held:{part.rule}"] += 1
                         part = held_by_alarm(alarm, part, key=row.key, claims=self._claims)
-                    self._say(part, place, offsets[place], ordinal, f"{number}/{len(said)} ")
-                    ordinal += 1
+                    self._say(part, place, offsets[place], ordinals[place], f"{number}/{len(said)} ")
+                    ordinals[place] += 1
                 self.round.counts[row.topic, "rung"] += 1
             except SURROUNDINGS:
                 raise

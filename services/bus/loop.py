@@ -42,6 +42,9 @@ PRUNE_INTERVAL = 3600.0
 UNLUCKY = 10
 """Batches in a row that another worker overtook, as it may; more are somebody's fault."""
 
+RING = 2**20
+"""More outputs than one ring has."""
+
 T = TypeVar("T")
 Polled = Mapping[Partition, Sequence[Record]]
 IDS_OUTLIVE = timedelta(days=2)
@@ -380,9 +383,10 @@ class Loop:
                 known = Guard(self._known[p], self._rings[p])
                 # Or whoever has the partition by now would take these outputs for its own, and delete them unsent.
                 work.advance(self._cluster, self._place(p), known, Guard(known.next_offset, known.rings + 1))
-            # Rings come before the record at the guard's offset, each ring after the last: nanoseconds, below zero.
-            ordinal = time.time_ns() // 1000 * 1000 - 2**62
-            done = self._batch(work).ring(work, rows, self._known, ordinal)
+            # Rings come before the record at the guard's offset, below zero, each after the last one of the partition,
+            # whoever let that ring and whatever the clocks say: else its acknowledgement would delete this one's.
+            ordinals = {p: (self._rings[p] + 1) * RING - 2**62 for p in ringing}
+            done = self._batch(work).ring(work, rows, self._known, ordinals)
             if self._recovery:
                 self._recovery.keep_unsent(done)
             work.queue(done.outputs)
