@@ -35,7 +35,6 @@ MORE = {
 LONG = {
     "bus/events.py": "generated from the schemas",
     "bus/loop.py": "the one loop: apart, its steps could not be read in the order in which they must happen",
-    "bus/store.py": "all the SQL of the loop, in one place",
 }
 """Files of more than 400 lines, and why."""
 

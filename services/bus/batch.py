@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 import structlog
 from pydantic_core import to_json
@@ -25,7 +24,7 @@ from services.bus.errors import Surroundings, Unfit
 from services.bus.events import ChildRecorded, DeadLetter, OrganisationRecorded
 from services.bus.heard import Heard
 from services.bus.service import Service, View
-from services.bus.store import Died, Output, Seen, StateRow, Work
+from services.bus.work import Died, Output, Seen, StateRow, Work
 
 STEP_HEADER = "ce_causestep"
 """Which of how many outputs of its cause an output is, or `died`, and where the cause stands, such as
@@ -75,11 +74,13 @@ class Batch:
         self.service = service
         self._codec, self._directory, self._claims = codec, directory, claims
         self._now, self._oldest, self._max_bytes = now, now - keep_ids, max_bytes
+        self._said_at = now.isoformat().encode()
+        self._may_say = {*service.emits, DeadLetter}
         self._views: dict[str, View] = {}
         self._rows: dict[str, StateRow] = {}
         self._touched: dict[str, Partition] = {}
         self._seen: dict[bytes, Seen] = {}
-        self._new_ids: dict[bytes, dict[str, Any]] = {}
+        self._new_ids: list[tuple[bytes, bytes, bool, int]] = []
         self._dead: dict[bytes, Died] = {}
         self._buried: set[bytes] = set()
         self._retried: dict[bytes, bytes | None] = {}
@@ -95,7 +96,7 @@ class Batch:
         self._topic_ids = topic_ids
         self._seen = work.seen([h.id for h in heard if h.id and not self._only_recorded(h)])
         self._dead = work.dead([h.id for h in heard if h.retry and h.id in self._seen])
-        self._load(work, [key for h in heard if h.event and (key := self._key(h.event))])
+        self._load(work, heard)
         if self.service.directory_topics:
             self._directory.prefetch(
                 {h.record.key.decode("utf-8", "replace") for h in heard if h.event and h.record.key}
@@ -107,7 +108,7 @@ class Batch:
             if outcome == "done" and (watching or self._buried):
                 self._overtake(h)
         self._record()
-        work.remember(list(self._new_ids.values()))
+        work.remember(self._new_ids)
         work.overtake(self._later)
         work.bury({dead_id: self._dead[dead_id] for dead_id in self._buried})
         work.retried(self._retried)
@@ -228,7 +229,7 @@ class Batch:
             return Unfit("older than consumed ids are kept", code="too_old", field="ce_time")
         if envelope.time > self._now + FUTURE:
             return Unfit("ce_time lies more than a day ahead", code="invalid", field="ce_time")
-        key = self._key(event)
+        key = h.remembered_by
         if key and len(key.encode()) > LONGEST_KEY:
             return Unfit(f"what it is remembered by is longer than {LONGEST_KEY} bytes", code="invalid")
         view = self._views.get(key) if key else None
@@ -270,11 +271,11 @@ class Batch:
                 self._say(part, place, h.record.offset, ordinal, f"{step} {self._where(h.record)}")
 
     def _say(self, event: Event | Held, place: Partition, offset: int, ordinal: int, step: str) -> None:
-        if isinstance(event, Held) or not isinstance(event, (*self.service.emits, DeadLetter)):
+        if isinstance(event, Held) or type(event) not in self._may_say:
             raise TypeError(f"{self.service.name} does not emit {type(event).__name__}")
         envelope = event.envelope
         value = self._codec.encode(event)
-        pairs = [*self._codec.headers(envelope, self._now), (STEP_HEADER, step.encode())]
+        pairs = [*self._codec.headers(envelope, self._said_at), (STEP_HEADER, step.encode())]
         headers = to_json(pairs)
         key = self._codec.key_of(event)
         if len(value) + len(headers) + len(key) > self._max_bytes:
@@ -312,19 +313,18 @@ class Batch:
 
     def _remember(self, h: Heard, *, died: bool) -> None:
         at = int(h.record.timestamp // 1000)
-        self._new_ids[h.id] = {"id": h.id, "digest": h.digest, "died": died, "at": at}
+        self._new_ids.append((h.id, h.digest, died, at))
         self._seen[h.id] = Seen(h.digest, died)
         if died:
             self._buried.add(h.id)
             self._dead[h.id] = Died(h.key_hash, h.record.offset, overtaken=False, retried=False)
 
-    def _key(self, event: Event) -> str | None:
-        return self.service.view.key_of(event) if self.service.view else None
-
-    def _load(self, work: Work, keys: Sequence[str]) -> None:
-        if self.service.view:
-            self._rows = work.load(list(dict.fromkeys(keys)))
-            self._views = {k: self.service.view.model_validate_json(row.body) for k, row in self._rows.items()}
+    def _load(self, work: Work, heard: Sequence[Heard]) -> None:
+        if view := self.service.view:
+            for h in heard:
+                h.remembered_by = view.key_of(h.event) if h.event else None
+            self._rows = work.load(list({h.remembered_by: None for h in heard if h.remembered_by}))
+            self._views = {key: view.model_validate_json(row.body) for key, row in self._rows.items()}
 
     def _write(self, work: Work) -> None:
         rows = []
@@ -344,6 +344,8 @@ def distinct(said: Sequence[Event | Held]) -> Sequence[Event | Held]:
     Raises:
         Unfit: two events would have the same id (DESIGN.md §1, rule 1).
     """
+    if len(said) < 2:
+        return said
     ids = [part.envelope.id for part in said if not isinstance(part, Held)]
     if len(set(ids)) != len(ids):
         raise Unfit("the decision yields one id twice", code="same_id_twice")

@@ -14,7 +14,7 @@ How a day is judged:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache, lru_cache
@@ -89,7 +89,7 @@ def encompass_due(aware_at: datetime, school: Organisation) -> datetime:
     next school day, which on a school day before opening is that same morning. A school that opens on no day within
     the horizon is treated as one that keeps SCHOOL_HOURS, for there must be a deadline.
     """
-    today = _openings(_local_date(aware_at), school)
+    today = _openings(school)(_local_date(aware_at))
     if today and today[0][0] <= aware_at < _leaving(today):
         return _leaving(today)
     due = next_opening(aware_at, school) or next_opening(aware_at, USUAL)
@@ -100,9 +100,9 @@ def encompass_due(aware_at: datetime, school: Organisation) -> datetime:
 
 def next_opening(at: datetime, organisation: Organisation) -> datetime | None:
     """The start of the first day that begins after `at`; None if there is none within the horizon."""
-    first = _local_date(at)
+    first, openings = _local_date(at), _openings(organisation)
     for days in range(HORIZON + 1):
-        today = _openings(first + timedelta(days=days), organisation)
+        today = openings(first + timedelta(days=days))
         if today and today[0][0] > at:
             return today[0][0]
     return None
@@ -110,7 +110,7 @@ def next_opening(at: datetime, organisation: Organisation) -> datetime | None:
 
 def is_open(at: datetime, organisation: Organisation) -> bool:
     """Whether somebody is there at that very moment: the MASH, or else its out-of-hours team."""
-    return any(opens <= at < closes for opens, closes in _openings(_local_date(at), organisation))
+    return any(opens <= at < closes for opens, closes in _openings(organisation)(_local_date(at)))
 
 
 def in_holiday(at: datetime, organisation: Organisation, *, longest_weekend: int = 4) -> bool:
@@ -120,14 +120,14 @@ def in_holiday(at: datetime, organisation: Organisation, *, longest_weekend: int
     whole days are closed in between: a half term, but not the four days of Easter. One answer for the whole break, so
     that its last Sunday is holiday as much as its Wednesday. Up to leaving time a school day is never holiday.
     """
-    today = _local_date(at)
-    openings = _openings(today, organisation)
-    if openings and at < _leaving(openings):
+    today, openings = _local_date(at), _openings(organisation)
+    hours = openings(today)
+    if hours and at < _leaving(hours):
         return False
-    closed = 0 if openings else 1
-    for step in (1,) if openings else (1, -1):
+    closed = 0 if hours else 1
+    for step in (1,) if hours else (1, -1):
         day = today + timedelta(days=step)
-        while closed <= longest_weekend and not _openings(day, organisation):
+        while closed <= longest_weekend and not openings(day):
             closed += 1
             day += timedelta(days=step)
     return closed > longest_weekend
@@ -196,13 +196,17 @@ def opening_minutes(opens: str, closes: str) -> tuple[int, int] | None:
     return (start, end) if start is not None and end is not None and start < end else None
 
 
-def _openings(day: date, organisation: Organisation) -> Sequence[tuple[datetime, datetime]]:
-    """When the organisation opens and closes on that local date, UTC, in order; empty when it stays closed."""
-    if any(span.first <= day <= span.last for span in organisation.closed_days) or _between_terms(day, organisation):
-        return ()
-    return _openings_of_week(
-        day, tuple((hours.weekday, hours.opens, hours.closes) for hours in organisation.weekly_hours)
-    )
+def _openings(organisation: Organisation) -> Callable[[date], Sequence[tuple[datetime, datetime]]]:
+    """When the organisation opens and closes on a local date, UTC, in order; empty when it stays closed."""
+    hours = tuple([(hours.weekday, hours.opens, hours.closes) for hours in organisation.weekly_hours])
+    closed = organisation.closed_days
+
+    def on(day: date) -> Sequence[tuple[datetime, datetime]]:
+        if (closed and any(span.first <= day <= span.last for span in closed)) or _between_terms(day, organisation):
+            return ()
+        return _openings_of_week(day, hours)
+
+    return on
 
 
 @lru_cache(maxsize=16_384)
@@ -218,8 +222,9 @@ def _openings_of_week(day: date, hours: tuple[tuple[int, str, str], ...]) -> Seq
 
 
 def _openings_from(day: date, organisation: Organisation) -> Iterator[tuple[datetime, datetime]]:
+    openings = _openings(organisation)
     for days in range(HORIZON + 1):
-        yield from _openings(day + timedelta(days=days), organisation)
+        yield from openings(day + timedelta(days=days))
 
 
 def _between_terms(day: date, organisation: Organisation) -> bool:

@@ -25,6 +25,8 @@ class Heard:
     id: bytes = b""
     digest: bytes = b""
     retry: bool = False
+    remembered_by: str | None = None
+    """The key of the service's view, if the event has one."""
 
     @property
     def raw(self) -> bytes:
@@ -39,16 +41,17 @@ class Heard:
 
 def hear(record: Record, codec: Codec, service: str) -> Heard:
     """Decode; a fault is kept, not raised."""
-    heard = Heard(record, retry=RETRY_HEADER in dict(record.headers))
+    headers = dict(record.headers)
+    heard = Heard(record, retry=RETRY_HEADER in headers)
     try:
-        heard.event = codec.decode(record, service)
+        heard.event = codec.decode(record, headers, service)
         heard.envelope = heard.event.envelope
         heard.digest = digest(heard.event)
     except Unfit as fault:
         heard.fault = fault
         if fault.code != "no_identity":
             try:
-                heard.envelope = envelope_of(dict(record.headers), record.topic, service)
+                heard.envelope = envelope_of(headers, record.topic, service)
             except Unfit:
                 return heard
         heard.digest = heard.raw

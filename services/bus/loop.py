@@ -34,7 +34,8 @@ from services.bus.positions import Known, where_to_start
 from services.bus.recovery import Recovery
 from services.bus.service import Service
 from services.bus.settings import Settings
-from services.bus.store import Guard, Output, Overtaken, Place, Store, Work
+from services.bus.store import Store
+from services.bus.work import Guard, Output, Overtaken, Place, Work
 
 PRUNE_INTERVAL = 3600.0
 """Seconds between two prunings of consumed ids, which look at all of them."""

@@ -11,7 +11,7 @@ from pydantic_core import from_json
 
 from services.bus.broker import Partition, Record, Sending, Writer
 from services.bus.metrics import LATENCY, SAID, UNSENT
-from services.bus.store import Output
+from services.bus.work import Output
 
 
 class Outgoing:

@@ -21,7 +21,8 @@ from services.bus.events import ChildIdentity, ChildMatched, ChildRecorded, Dead
 from services.bus.health import Health
 from services.bus.logs import configure
 from services.bus.service import Service, View
-from services.bus.store import StateRow, Store
+from services.bus.store import Store
+from services.bus.work import StateRow
 from tests.bus.plain import LETTERS, MATCHES, MET, MISSED, Bus, child, eventually, match, met, miss
 
 MARKER = "Zyxwvut"

@@ -14,8 +14,9 @@ from services.bus.envelope import Event
 from services.bus.events import ChildMatched, DeadlineMet
 from services.bus.metrics import REDONE
 from services.bus.service import Service, View
-from services.bus.store import Guard, Overtaken, Place, StateRow, Store
+from services.bus.store import Store
 from services.bus.tables import outbox, state
+from services.bus.work import Guard, Overtaken, Place, StateRow
 from tests.bus.plain import Bus, eventually, match, met
 from tests.bus.real import KafkaBus
 
