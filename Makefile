@@ -33,10 +33,12 @@ bench: $(READY)
 soak: $(READY)
 	$(BIN)/python -m pytest -m soak $(ARGS)
 
+# `make lock UPGRADE=` adds what pyproject.toml asks for and keeps the other versions.
+UPGRADE ?= --upgrade
 lock: $(READY)
 	$(BIN)/pip install -q uv
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --all-extras --no-annotate --no-header \
-		--quiet --upgrade pyproject.toml -o requirements.lock
+		--quiet $(UPGRADE) pyproject.toml -o requirements.lock
 	echo hatchling | $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 		--quiet -c requirements.lock pyproject.toml - -o docker/requirements.lock
 
