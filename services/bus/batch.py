@@ -30,6 +30,9 @@ STEP_HEADER = "ce_causestep"
 """Which of how many outputs of its cause an output is, or `died`, and where the cause stands, such as
 `2/3 TOPIC_ID/0/17`: a recovery sees whether all of them stand, and what died."""
 
+COPIES = 2**40
+"""Ordinals of copies, above those of any decision's outputs."""
+
 DIED = "died"
 TOO_LARGE = "output_too_large"
 
@@ -88,6 +91,7 @@ class Batch:
         self._topic_ids: Mapping[str, str] = {}
         self._snoozed: dict[str, datetime] = {}
         self._recorded: list[Recorded] = []
+        self._done: list[Heard] = []
         self._recorded_topics = set(service.directory_topics) - set(service.hears)
         self.round = Round()
 
@@ -105,6 +109,8 @@ class Batch:
         for h in heard:
             outcome = self._one(h)
             self.round.counts[h.record.topic, outcome] += 1
+            if outcome == "done":
+                self._done.append(h)
             if outcome == "done" and (watching or self._buried):
                 self._overtake(h)
         self._record()
@@ -113,7 +119,24 @@ class Batch:
         work.bury({dead_id: self._dead[dead_id] for dead_id in self._buried})
         work.retried(self._retried)
         self._write(work)
+        self._project(work)
         return self.round
+
+    def _project(self, work: Work) -> None:
+        """Each copy comes after what its cause's decision said, in the order in which all are sent."""
+        if self.service.projection is None:
+            return
+        for number, copy in enumerate(self.service.projection.record(work.connection, self._done)):
+            record = copy.because.record
+            of_cause = [(name, value or b"") for name, value in record.headers if name != STEP_HEADER]
+            step = f"1/1 {self._where(record)}".encode()
+            pairs = [*of_cause, *copy.headers, (STEP_HEADER, step)]
+            key, value = record.key or b"", record.value or b""
+            ready, stored = Sending(key, value, pairs), to_json(pairs)
+            place = (record.topic, record.partition, record.offset, COPIES + number)
+            event_id = copy.because.envelope.id if copy.because.envelope else ""
+            self.round.outputs.append(Output(*place, copy.topic, key, value, stored, event_id, ready))
+        self.round.outputs.sort(key=lambda output: output[:4])
 
     def _only_recorded(self, h: Heard) -> bool:
         """A row of the directory, which has a version instead of a remembered id, and may be of any age."""

@@ -39,7 +39,9 @@ def _status(good: bool) -> int:
     return 200 if good else 503
 
 
-class _Server(uvicorn.Server):
+class QuietServer(uvicorn.Server):
+    """Leaves the signals alone."""
+
     @contextlib.contextmanager
     def capture_signals(self):  # type: ignore[no-untyped-def]
         """The process's own handlers stop the service first."""
@@ -59,7 +61,9 @@ class StatusPage:
                 "choose another SAFEBUS_HTTP_PORT, or 0 for any"
             ) from error
         self.port: int = self._socket.getsockname()[1]
-        self._server = _Server(uvicorn.Config(application(health), log_config=None, access_log=False, lifespan="off"))
+        self._server = QuietServer(
+            uvicorn.Config(application(health), log_config=None, access_log=False, lifespan="off")
+        )
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> StatusPage:

@@ -260,6 +260,8 @@ class Loop:
             raise
         self._out.forgotten(acknowledged)
         self._overtaken = 0
+        if self.service.projection:
+            self.service.projection.committed()
         self._probe("committed")
         nexts = {p: rs[-1].offset + 1 for p, rs in polled.items()}
         self._known |= nexts

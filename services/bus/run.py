@@ -9,7 +9,8 @@ import os
 import signal
 import sys
 import threading
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from pathlib import Path
 from traceback import extract_tb
 
@@ -37,14 +38,18 @@ from services.bus.store import Store
 log = structlog.get_logger()
 
 
-def run(service: Service) -> None:
+Beside = Callable[[Settings], AbstractAsyncContextManager[object]]
+"""What a process serves beside its loop, such as a door for people; it ends before the process does."""
+
+
+def run(service: Service, beside: Beside | None = None) -> None:
     """Run until SIGTERM or SIGINT. Ends the process with 0, or with the error's exit code (errors.py)."""
     at = settings()
     configure(at)
     tune_the_interpreter()
     code = 1
     try:
-        code = _loop_runner(_serve(service, at))
+        code = _loop_runner(_serve(service, at, beside))
     except BaseException as error:  # noqa: BLE001 - a library's cancellation is none of ours
         code = _told(service.name, error)
     finally:
@@ -65,13 +70,13 @@ def tune_the_interpreter() -> None:
     sys.setswitchinterval(0.0005)
 
 
-async def _serve(service: Service, at: Settings) -> int:
+async def _serve(service: Service, at: Settings, beside: Beside | None) -> int:
     health = Health()
     broker = broker_for(at, at.principal or service.name)
     loop = Loop(
         service,
         broker,
-        store_for(at, service.name),
+        store_for(at, service),
         codec_for(at),
         settings=at,
         clock=Clock.of(at),
@@ -84,7 +89,8 @@ async def _serve(service: Service, at: Settings) -> int:
     async with StatusPage(health, at) as page:
         _tell_where(at.data_dir, service.name, page.port)
         try:
-            await loop.run()
+            async with beside(at) if beside else nullcontext():
+                await loop.run()
         except BaseException as error:  # noqa: BLE001 - as above
             code = _told(service.name, error)
         _end_within(at.stop_timeout, code)  # a library's task may not let itself be cancelled
@@ -132,9 +138,10 @@ def broker_for(at: Settings, principal: str) -> KafkaBroker:
     return KafkaBroker(at, principal, password_of(principal, at) if at.security_protocol.startswith("SASL") else "")
 
 
-def store_for(at: Settings, service: str) -> Store:
+def store_for(at: Settings, service: Service) -> Store:
     """That service's database; who is silent in it for three group sessions has lost what it began."""
-    return Store(at.store_for(service), service, patience=3 * at.session_timeout)
+    url = at.store_for(service.name)
+    return Store(url, service.name, patience=3 * at.session_timeout, projection=service.projection)
 
 
 def codec_for(at: Settings) -> Codec:
@@ -147,7 +154,7 @@ async def recover(service: Service, at: Settings, broker: Broker | None = None) 
     """Rebuild a service's database from the log (recovery.py). Every process of the service must be stopped."""
     broker = broker or broker_for(at, at.principal or service.name)
     recovery = Recovery(service.name, broker, [*(kind.topic for kind in service.emits), DeadLetter.topic])
-    store = store_for(at, service.name)
+    store = store_for(at, service)
     await Loop(service, broker, store, codec_for(at), settings=at, clock=Clock.of(at), recovery=recovery).run()
     return recovery
 

@@ -12,6 +12,7 @@ from typing import Any, Self, get_type_hints
 from services.bus import directory as directory_module
 from services.bus.directory import Directory
 from services.bus.envelope import Alarm, Event, Held, Model
+from services.bus.projection import Projection
 
 Decided = Iterable[Event | Held]
 Decision = Callable[..., Decided]
@@ -55,6 +56,7 @@ class Service:
     emits: tuple[type[Event], ...]
     view: type[View] | None = None
     on_alarm: Decision | None = None
+    projection: Projection | None = None
     hears: tuple[str, ...] = field(init=False, repr=False, compare=False)
     """Topics of the events it decides on."""
     directory_topics: tuple[str, ...] = field(init=False, repr=False, compare=False)

@@ -57,6 +57,28 @@ class Settings(BaseSettings):
     keep_ids_days: float = Field(400.0, gt=0, description="consumed ids are kept so long; older events are too_old")
     max_event_bytes: int = Field(1_000_000, gt=0, description="an event's body may not be larger")
 
+    # The partner gateway
+    gateway_host: str = Field("127.0.0.1", description="where the partner gateway listens")
+    gateway_port: int = Field(19443, description="its port; 0 means any free one")
+    gateway_url: str | None = Field(None, description="its address as partners see it; default http://HOST:PORT")
+    gateway_tls_cert: Path | None = Field(None, description="its certificate chain, PEM; without one it speaks HTTP")
+    gateway_tls_key: Path | None = Field(None, description="the certificate's key, PEM")
+    gateway_max_body: int = Field(2_000_000, gt=0, description="the largest request body, documents apart")
+    gateway_max_document: int = Field(50_000_000, gt=0, description="the largest document")
+    gateway_rate: float = Field(50.0, gt=0, description="requests a second of one organisation, on average")
+    gateway_burst: int = Field(500, gt=0, description="requests of one organisation at once")
+    gateway_session_minutes: float = Field(15.0, gt=0, description="a person's session ends after so long unused")
+    gateway_page: int = Field(100, gt=0, le=1000, description="inbox entries on one page, unless asked otherwise")
+    webhook_allow: str = Field("", description="hosts that webhooks may go to, comma separated; *.nhs.uk for a domain")
+    webhook_days: float = Field(3.0, gt=0, description="a webhook that fails is tried for so long")
+    oidc_issuer: str | None = Field(None, description="who signs people in, by OpenID Connect")
+    oidc_client_id: str | None = Field(None, description="the gateway's name at the issuer")
+    oidc_client_secret: SecretStr | None = Field(None, description="its secret there")
+    oidc_acr: str = Field("", description="the authentication context that says a second factor was used")
+    jwt_issuer: str | None = Field(None, description="who issues access tokens to partners' systems")
+    jwt_audience: str = Field("safebus", description="whom those tokens must be for")
+    jwks_url: str | None = Field(None, description="where that issuer's public keys are")
+
     # What a process shows
     http_host: str = "127.0.0.1"
     http_port: int = Field(0, description="/livez, /readyz and /metrics; 0 means any free port")

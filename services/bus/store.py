@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from services.bus.errors import Surroundings, UserMistake
+from services.bus.projection import Projection
 from services.bus.tables import metadata, recovering
 from services.bus.work import Overtaken, Work
 
@@ -24,13 +25,14 @@ from services.bus.work import Overtaken, Work
 class Store:
     """One service's database. Synchronous; the loop calls it from one thread of its own."""
 
-    def __init__(self, url: str, service: str, *, patience: float = 30.0) -> None:
+    def __init__(self, url: str, service: str, *, patience: float = 30.0, projection: Projection | None = None) -> None:
         """
         Args:
             patience: seconds after which PostgreSQL undoes the transaction of a worker that says nothing more, such as
                 one that was paused: the rows that it holds are what its successor waits for.
         """
         self.service = service
+        self._projection = projection
         self._url = sa.make_url(url)
         self._patience_ms = int(patience * 1000)
         self._lock: IO[str] | None = None
@@ -48,13 +50,21 @@ class Store:
         else:
             self._engine = self._open_postgres()
         try:
-            with self._engine.begin() as connection:
-                metadata.create_all(connection, checkfirst=True)
+            self._make_tables(self._engine)
         except (exc.IntegrityError, exc.ProgrammingError):
-            with self._engine.begin() as connection:  # two workers made the tables at once; the second look finds them
-                metadata.create_all(connection, checkfirst=True)
+            self._make_tables(self._engine)  # two workers made them at once; the second look finds them
         except exc.OperationalError as error:
             raise Surroundings(f"the database of {self.service} does not answer") from error
+
+    def _make_tables(self, engine: sa.Engine) -> None:
+        with engine.begin() as connection:
+            for tables in self._tables():
+                tables.create_all(connection, checkfirst=True)
+            if self._projection:
+                self._projection.begin(connection)
+
+    def _tables(self) -> list[sa.MetaData]:
+        return [metadata, *([self._projection.tables] if self._projection else [])]
 
     def _open_sqlite(self) -> sa.Engine:
         if self._url.database not in (None, "", ":memory:"):
@@ -137,8 +147,11 @@ class Store:
     def reset(self) -> None:
         """Forget everything: the first step of a recovery, which is noted. SQLite's file stays, emptied."""
         with self.transaction() as work:
-            for table in reversed(metadata.sorted_tables):
-                work.connection.execute(table.delete())
+            for tables in self._tables():
+                for table in reversed(tables.sorted_tables):
+                    work.connection.execute(table.delete())
+            if self._projection:
+                self._projection.begin(work.connection)
             work.connection.execute(recovering.insert(), {"since": int(time.time())})
 
 

@@ -1,0 +1,1 @@
+"""HTTPS for agencies: events in, the inbox out, everything by one authorisation."""

@@ -1,0 +1,1 @@
+"""Each organisation's own numbered inbox: written by the loop, read by the door."""

@@ -1,0 +1,54 @@
+"""The tables of the inboxes: a fold of the log, rebuilt by a recovery. Moments are µs since 1970, UTC."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from services.bus.tables import Bytes
+
+metadata = sa.MetaData()
+
+epoch = sa.Table(
+    "inbox_epoch",
+    metadata,
+    sa.Column("one", sa.Integer, primary_key=True),  # 1: there is one row, and another after each recovery
+    sa.Column("epoch", sa.Text, nullable=False),
+)
+
+counter = sa.Table(
+    "inbox_counter",
+    metadata,
+    sa.Column("organisation", sa.Text, primary_key=True),
+    sa.Column("last", sa.BigInteger, nullable=False),  # the number given last; no number is left out
+)
+
+entry = sa.Table(
+    "inbox_entry",
+    metadata,
+    sa.Column("organisation", sa.Text, primary_key=True),
+    sa.Column("number", sa.BigInteger, primary_key=True),
+    sa.Column("disclosure_id", sa.Text, nullable=False),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("event_id", sa.Text, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("time_us", sa.BigInteger, nullable=False),  # when it was said
+    sa.Column("correlation", sa.Text, nullable=False),  # source and id of what started it
+    sa.Column("child_id", sa.Text, nullable=False),
+    sa.Column("role", sa.Text, nullable=False),
+    sa.Column("due_us", sa.BigInteger),
+    sa.Column("declare_no_conflict", sa.Boolean, nullable=False),
+    sa.Column("location_confidential", sa.Boolean, nullable=False),
+    sa.Column("content", Bytes, nullable=False),  # the event's body as JSON
+    sa.Index("inbox_entry_once", "organisation", "disclosure_id", unique=True),
+    sa.Index("inbox_entry_of_cause", "correlation"),
+    sqlite_with_rowid=False,
+)
+
+reading = sa.Table(
+    "inbox_reading",
+    metadata,
+    sa.Column("disclosure_id", sa.Text, primary_key=True),
+    sa.Column("state", sa.Text, primary_key=True),  # READ, ACTED
+    sa.Column("at_us", sa.BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)

@@ -1,0 +1,1 @@
+"""Who the partners are: organisations, their keys and their named people."""

@@ -1,0 +1,1 @@
+"""The pages of the named safeguarding people of a school or practice."""

@@ -1,0 +1,1 @@
+"""Signed notices to an organisation's own server that something waits in its inbox."""
