@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TypeVar
 
 import sqlalchemy as sa
@@ -32,6 +33,7 @@ class Access:
 
     @staticmethod
     def _sqlite(url: sa.URL) -> sa.Engine:
+        Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         engine = sa.create_engine(url, hide_parameters=True, pool_size=CONNECTIONS, connect_args={"timeout": 15})
 
         @sa.event.listens_for(engine, "connect")

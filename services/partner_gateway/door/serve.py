@@ -53,7 +53,7 @@ async def open_door(at: Settings) -> AsyncIterator[str]:
                 h11_max_incomplete_event_size=32_768,
                 timeout_keep_alive=15,
                 timeout_graceful_shutdown=3,
-            )  # fmt: skip
+            )
         )
         task = asyncio.create_task(server.serve(sockets=[listening]))
         scheme = "https" if at.gateway_tls_cert else "http"

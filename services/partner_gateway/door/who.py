@@ -1,4 +1,4 @@
-"""Who calls, and what they may: the one place that decides, and denies by default. Each decision is logged, by ids only."""
+"""Who calls, and what they may: the one place that decides, and denies by default. Decisions are logged by ids only."""
 
 from __future__ import annotations
 

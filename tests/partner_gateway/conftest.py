@@ -1,0 +1,89 @@
+"""A gateway for a test: on a real Kafka and registry of the session's own, with the catalogue applied."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from services.bus.envelope import Envelope, Event
+from services.bus.heard import Heard
+from services.bus.memory import MemoryRecord
+from services.bus.settings import Settings
+from services.embedded import EmbeddedKafka, EmbeddedRegistry
+from services.embedded.ports import free_port
+from services.partner_gateway.door.app import application
+from services.partner_gateway.door.context import Gateway
+from services.partner_gateway.door.serve import gateway_for, open_door
+from services.partner_gateway.inbox.projection import INBOXES
+from services.supervisor.servers import apply_catalogue
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """Kafka and registry with the whole catalogue applied. Tests share it: use ids of your own."""
+    folder = tmp_path_factory.mktemp("gateway-stack")
+    kafka = EmbeddedKafka(folder / "kafka", free_port(), folder / "secrets.json")
+    registry = EmbeddedRegistry(folder / "registry", free_port())
+    asyncio.run(_start(kafka, registry))
+    at = Settings(
+        data_dir=folder,
+        secrets_file=folder / "secrets.json",
+        bootstrap_servers=kafka.bootstrap_servers,
+        registry_url=registry.url,
+        replication_factor=1,
+    )
+    apply_catalogue(at)
+    yield at
+    asyncio.run(registry.stop())
+    asyncio.run(kafka.stop())
+
+
+async def _start(kafka: EmbeddedKafka, registry: EmbeddedRegistry) -> None:
+    await asyncio.gather(kafka.start(), registry.start())
+
+
+@pytest.fixture
+def at(stack: Settings, tmp_path: Path) -> Settings:
+    """Settings of one gateway: a data folder and an SQLite database of its own, any free port."""
+    return stack.model_copy(update={"data_dir": tmp_path, "gateway_port": 0})
+
+
+@pytest.fixture
+async def gateway(at: Settings) -> AsyncIterator[Gateway]:
+    """A gateway without its loop: fill inboxes with `tell`."""
+    async with gateway_for(at) as made:
+        yield made
+
+
+@pytest.fixture
+async def client(gateway: Gateway) -> AsyncIterator[httpx.AsyncClient]:
+    """Calls the gateway's application directly, without a socket (streams: use `door`)."""
+    transport = httpx.ASGITransport(application(gateway), raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://gateway.test") as made:
+        yield made
+
+
+@pytest.fixture
+async def door(at: Settings) -> AsyncIterator[str]:
+    """The address of a gateway that really listens, without its loop."""
+    async with open_door(at) as address:
+        yield address
+
+
+async def tell(gateway: Gateway, *events: Event) -> None:
+    """What the loop does with events that disclose or are receipts: one batch, then the bell.
+
+    Events without an envelope get one whose id is the disclosure's.
+    """
+    for event in events:
+        if not event.is_said:
+            disclosure = getattr(event, "disclosure", None)
+            own_id = str(disclosure.id) if disclosure else str(getattr(event, "receipt_id", ""))
+            event.enveloped(Envelope(own_id, "urn:safebus:test", event.topic, gateway.clock.now()))
+    done = [Heard(MemoryRecord(e.topic, 0, 0, b"", b"", [], 0), event=e, envelope=e.envelope) for e in events]
+    await gateway.access.write(lambda connection: list(INBOXES.record(connection, done)))
+    INBOXES.committed()

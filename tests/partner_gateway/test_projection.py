@@ -1,0 +1,38 @@
+"""Each disclosure stands once in its recipient's inbox, gaplessly numbered."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+import sqlalchemy as sa
+
+from services.bus import events as e
+from services.partner_gateway.door.context import Gateway
+from services.partner_gateway.inbox.tables import entry
+from tests.partner_gateway.conftest import tell
+
+DUE = datetime(2026, 11, 23, 8, 45, tzinfo=UTC)
+
+
+def missed(to: str, disclosure: UUID | None = None) -> e.DeadlineMissed:
+    """Something that discloses, to `to`."""
+    return e.DeadlineMissed.model_validate(
+        {
+            "disclosure": {
+                "id": disclosure or uuid4(), "recipient": to, "recipient_role": "LOCAL_AUTHORITY",
+                "purpose": "ESCALATION", "lawful_basis": "PUBLIC_TASK_6_1_E", "due_by": None,
+            },
+            "deadline_id": uuid4(), "child_id": "child-1", "kind": "SCHOOL_ALERT_READ", "due_by": DUE,
+            "owed_role": "SCHOOL",
+        }
+    )  # fmt: skip
+
+
+async def test_each_organisation_counts_for_itself_and_a_repeat_takes_no_number(gateway: Gateway) -> None:
+    """DESIGN.md §1: once, gaplessly numbered; a repeat carries the same number."""
+    same = uuid4()
+    await tell(gateway, missed("la:825", same), missed("la:826"), missed("la:825"))
+    await tell(gateway, missed("la:825", same), missed("la:825"))
+    rows = await gateway.access.read(lambda c: c.execute(sa.select(entry.c.organisation, entry.c.number)).all())
+    assert sorted(map(tuple, rows)) == [("la:825", 1), ("la:825", 2), ("la:825", 3), ("la:826", 1)]
