@@ -23,6 +23,7 @@ from services.bus.envelope import Alarm, Envelope, Event, Held
 from services.bus.errors import Surroundings, Unfit
 from services.bus.events import ChildRecorded, DeadLetter, OrganisationRecorded
 from services.bus.heard import Heard
+from services.bus.projection import COPIED_BY
 from services.bus.service import Service, View
 from services.bus.work import Died, Output, Seen, StateRow, Work
 
@@ -129,8 +130,9 @@ class Batch:
         for number, copy in enumerate(self.service.projection.record(work.connection, self._done)):
             record = copy.because.record
             of_cause = [(name, value or b"") for name, value in record.headers if name != STEP_HEADER]
-            step = f"1/1 {self._where(record)}".encode()
-            pairs = [*of_cause, *copy.headers, (STEP_HEADER, step)]
+            step = f"1/1 {self._where(record)}"
+            ours = ((COPIED_BY, self.service.name.encode()), (STEP_HEADER, step.encode()))
+            pairs = [*of_cause, *copy.headers, *ours]
             key, value = record.key or b"", record.value or b""
             ready, stored = Sending(key, value, pairs), to_json(pairs)
             place = (record.topic, record.partition, record.offset, COPIES + number)

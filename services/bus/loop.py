@@ -91,7 +91,8 @@ class Loop:
         self._recovery = recovery
         self._directory_topics = service.directory_topics
         self._topics = sorted({*service.hears, *self._directory_topics})
-        self._said = sorted({kind.topic for kind in service.emits} | {DeadLetter.topic})
+        emitted = {kind.topic for kind in service.emits} | {DeadLetter.topic}
+        self._encoded, self._said = sorted(emitted), sorted({*service.says, *emitted})
         self._reader = broker.reader(service.name, self._topics)
         self._registrar = broker.registrar()
         self._out = Outgoing(service.name, broker.writer(), probe)
@@ -137,7 +138,7 @@ class Loop:
     async def _start(self) -> None:
         await self._patiently(partial(self._in_thread, self._store.open))
         self._cluster = await self._patiently(self._registrar.cluster_id)
-        await self._patiently(partial(self._codec.prepare, self._said))
+        await self._patiently(partial(self._codec.prepare, self._encoded))
         await self._patiently(self._out.writer.start)
         await self._patiently(partial(self._out.writer.know, self._said))
         self._topic_ids = await self._patiently(self._all_topic_ids)

@@ -23,10 +23,19 @@ class Copy(NamedTuple):
     """Besides those that it came with."""
 
 
+COPIED_BY = "safebus_copiedby"
+"""The header of a copy with the name of the service that made it."""
+
+
 class Projection(Protocol):
     """Tables that are a fold of the log: a recovery empties and fills them again."""
 
     tables: sa.MetaData
+
+    @property
+    def copies_to(self) -> Sequence[str]:
+        """Every topic that a copy may go to."""
+        ...
 
     def begin(self, connection: sa.Connection) -> None:
         """The tables are there; called at each start, and once they were emptied."""

@@ -17,6 +17,7 @@ from services.bus.batch import DIED, STEP_HEADER, Round, where
 from services.bus.broker import Broker, Partition
 from services.bus.errors import Surroundings, Unfit
 from services.bus.heard import Heard
+from services.bus.projection import COPIED_BY
 
 log = structlog.get_logger()
 
@@ -45,7 +46,7 @@ class Recovery:
         self._standing, self._missing, self._died = set(), {}, set()
         async for record in self._broker.scan(self._output_topics):
             held = {name: (value or b"").decode("utf-8", "replace") for name, value in record.headers}
-            if held.get("ce_source") == ours:
+            if held.get("ce_source") == ours or held.get(COPIED_BY) == self._service:
                 self._stands(held)
         log.info("outputs_read", service=self._service, standing=len(self._standing))
 

@@ -153,7 +153,7 @@ def codec_for(at: Settings) -> Codec:
 async def recover(service: Service, at: Settings, broker: Broker | None = None) -> Recovery:
     """Rebuild a service's database from the log (recovery.py). Every process of the service must be stopped."""
     broker = broker or broker_for(at, at.principal or service.name)
-    recovery = Recovery(service.name, broker, [*(kind.topic for kind in service.emits), DeadLetter.topic])
+    recovery = Recovery(service.name, broker, [*service.says, DeadLetter.topic])
     store = store_for(at, service)
     await Loop(service, broker, store, codec_for(at), settings=at, clock=Clock.of(at), recovery=recovery).run()
     return recovery

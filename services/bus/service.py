@@ -71,6 +71,12 @@ class Service:
         object.__setattr__(self, "hears", tuple(kind.topic for kind in self.on))
         object.__setattr__(self, "directory_topics", directory_module.TOPICS if asks else ())
 
+    @property
+    def says(self) -> list[str]:
+        """Every topic that it writes, besides dead letters."""
+        copied = self.projection.copies_to if self.projection else ()
+        return [*(kind.topic for kind in self.emits), *copied]
+
     def _what_it_wants(self, decision: Decision) -> tuple[bool, bool]:
         """Whether a decision asks for the view, and for the directory."""
         hints = get_type_hints(decision)

@@ -295,7 +295,8 @@ class Bus:
         service = self.named(service)
         at = more.get("settings", self.at)
         more = {"settings": at, "clock": Clock.of(at), "codec": self.codec(), "broker": self.broker} | more
-        return Loop(service, store=Store(store or at.store_for(service.name), service.name), **more)
+        stored = Store(store or at.store_for(service.name), service.name, projection=service.projection)
+        return Loop(service, store=stored, **more)
 
     @asynccontextmanager
     async def running(self, service: Service = NOTER, **more: Any) -> AsyncIterator[Loop]:
@@ -328,7 +329,7 @@ class Bus:
 
     async def recover(self, service: Service = NOTER, **more: Any) -> Recovery:
         named = self.named(service)
-        recovery = Recovery(named.name, self.broker, [*(kind.topic for kind in service.emits), LETTERS])
+        recovery = Recovery(named.name, self.broker, [*service.says, LETTERS])
         how = await self.ended(service, recovery=recovery, **more)
         if how is not None:
             raise how

@@ -30,6 +30,7 @@ class Inboxes:
 
     def __init__(self) -> None:
         self.listeners: list[Callable[[], None]] = []
+        self.copies_to: Sequence[str] = ()
 
     def begin(self, connection: sa.Connection) -> None:
         """An epoch, unless there is one: numbers that were given before a recovery are told apart by it."""
