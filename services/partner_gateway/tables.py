@@ -30,6 +30,14 @@ api_key = sa.Table(
     sa.Column("revoked_us", sa.BigInteger),
 )
 
+token_client = sa.Table(
+    "token_client",
+    metadata,
+    sa.Column("client_id", sa.Text, primary_key=True),  # as the issuer of access tokens names a partner's system
+    sa.Column("organisation", sa.Text, sa.ForeignKey(partner.c.organisation), nullable=False),
+    sa.Column("scopes", sa.Text, nullable=False),  # as a key's
+)
+
 person = sa.Table(
     "person",
     metadata,
