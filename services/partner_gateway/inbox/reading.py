@@ -1,0 +1,199 @@
+"""Reading an inbox: always one organisation's own, by its name and the number, however long the inbox is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from pydantic_core import from_json
+
+from services.partner_gateway.inbox import tables
+from services.partner_gateway.tables import opening
+
+WITHHELD = "declare-no-conflict"
+_BEGAN = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One entry of an inbox, as it stands now. Moments are µs since 1970, UTC."""
+
+    organisation: str
+    number: int
+    disclosure_id: str
+    type: str
+    event_id: str
+    source: str
+    time_us: int
+    child_id: str
+    role: str
+    due_us: int | None
+    declare_no_conflict: bool
+    location_confidential: bool
+    content: bytes
+    """The event's body as JSON. To be shown only if not `withheld`."""
+    read_us: int | None
+    """When a named person read it first, or acted on it without saying so before."""
+    acted_us: int | None
+    opened: bool
+    """Whether somebody, or who was asked about, declared that there is no conflict (H3)."""
+
+    late: bool
+    """Whether it was not read by when it was due; once late it stays so."""
+
+    @property
+    def state(self) -> Literal["unread", "read", "acted"]:
+        return "acted" if self.acted_us is not None else "unread" if self.read_us is None else "read"
+
+    @property
+    def withheld(self) -> bool:
+        """Whether the content stays closed until a named person has declared that there is no conflict (H3)."""
+        return self.declare_no_conflict and not self.opened
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The event's body. Ask `withheld` first."""
+        return from_json(self.content)  # type: ignore[no-any-return]
+
+
+def entries(
+    connection: sa.Connection, organisation: str, after: int, limit: int, now_us: int, *, person_id: str | None = None
+) -> list[Row]:
+    """At most `limit` entries with a number above `after`, in order.
+
+    Args:
+        person_id: `opened` then says whether this person has declared; without it, whether anybody has.
+    """
+    page = _select(person_id).where(tables.entry.c.organisation == organisation, tables.entry.c.number > after)
+    return _rows(connection, page.order_by(tables.entry.c.number).limit(limit), now_us)
+
+
+def entry(
+    connection: sa.Connection, organisation: str, number: int, now_us: int, *, person_id: str | None = None
+) -> Row | None:
+    """The entry with that number; None if this organisation has none, whoever else has."""
+    one = _select(person_id).where(tables.entry.c.organisation == organisation, tables.entry.c.number == number)
+    return next(iter(_rows(connection, one, now_us)), None)
+
+
+def by_disclosure(
+    connection: sa.Connection, organisation: str, disclosure_id: str, now_us: int, *, person_id: str | None = None
+) -> Row | None:
+    """The entry of that disclosure, if it stands in this organisation's inbox."""
+    one = _select(person_id).where(
+        tables.entry.c.organisation == organisation, tables.entry.c.disclosure_id == disclosure_id
+    )
+    return next(iter(_rows(connection, one, now_us)), None)
+
+
+def epoch(connection: sa.Connection) -> str:
+    """The epoch that numbers are given in now."""
+    return connection.execute(sa.select(tables.epoch.c.epoch)).scalar_one()  # type: ignore[no-any-return]
+
+
+def last(connection: sa.Connection, organisation: str) -> int:
+    """The number given last, 0 if none was."""
+    mine = tables.counter.c.organisation == organisation
+    return connection.execute(sa.select(tables.counter.c.last).where(mine)).scalar() or 0
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """That nothing is missing: `count` entries stand, from `first` to `last`, counted one by one."""
+
+    epoch: str
+    count: int
+    first: int | None
+    last: int | None
+
+
+def proof(connection: sa.Connection, organisation: str) -> Proof:
+    """What stands in this organisation's inbox. Gapless means that count = last - first + 1."""
+    mine = tables.entry.c.organisation == organisation
+    ends = [
+        connection.execute(sa.select(tables.entry.c.number).where(mine).order_by(order).limit(1)).scalar()
+        for order in (tables.entry.c.number.asc(), tables.entry.c.number.desc())
+    ]
+    # By the id, whose index holds no content: the table itself is a hundred times as large.
+    count = connection.execute(sa.select(sa.func.count(tables.entry.c.disclosure_id)).where(mine)).scalar_one()
+    return Proof(epoch(connection), count, ends[0], ends[1])
+
+
+def as_json(row: Row, epoch: str) -> dict[str, Any]:
+    """The entry as the API shows it, its content left out while it is withheld.
+
+    What started the chain (`correlation`) is not shown: its source may be who raised the concern.
+    """
+    event: dict[str, Any] = {
+        "specversion": "1.0",
+        "id": row.event_id,
+        "source": row.source,
+        "type": row.type,
+        "time": moment(row.time_us),
+        "datacontenttype": "application/json",
+    }
+    shown: dict[str, Any] = {
+        "cursor": f"{epoch}.{row.number}",
+        "number": row.number,
+        "disclosure_id": row.disclosure_id,
+        "role": row.role,
+        "due_by": None if row.due_us is None else moment(row.due_us),
+        "state": row.state,
+        "late": row.late,
+        "event": event,
+    }
+    if row.withheld:
+        shown["withheld"] = WITHHELD
+    else:
+        event["data"] = row.data
+    return shown
+
+
+def moment(us: int) -> str:
+    """RFC 3339, UTC."""
+    return (_BEGAN + timedelta(microseconds=us)).isoformat().replace("+00:00", "Z")
+
+
+def _select(person_id: str | None) -> sa.Select[Any]:
+    opened = sa.select(opening.c.person_id).where(opening.c.disclosure_id == tables.entry.c.disclosure_id)
+    if person_id is not None:
+        opened = opened.where(opening.c.person_id == person_id)
+    return sa.select(
+        tables.entry, _when("READ").label("read_us"), _when("ACTED").label("acted_us"), opened.exists().label("opened")
+    )
+
+
+def _when(state: str) -> sa.ScalarSelect[Any]:
+    mine = sa.and_(tables.reading.c.disclosure_id == tables.entry.c.disclosure_id, tables.reading.c.state == state)
+    return sa.select(tables.reading.c.at_us).where(mine).scalar_subquery()
+
+
+def _rows(connection: sa.Connection, query: sa.Select[Any], now_us: int) -> list[Row]:
+    return [_row(found, now_us) for found in connection.execute(query).mappings()]
+
+
+def _row(found: Mapping[Any, Any], now_us: int) -> Row:
+    due, acted = found["due_us"], found["acted_us"]
+    read = min((us for us in (found["read_us"], acted) if us is not None), default=None)
+    return Row(
+        organisation=found["organisation"],
+        number=found["number"],
+        disclosure_id=found["disclosure_id"],
+        type=found["type"],
+        event_id=found["event_id"],
+        source=found["source"],
+        time_us=found["time_us"],
+        child_id=found["child_id"],
+        role=found["role"],
+        due_us=due,
+        declare_no_conflict=found["declare_no_conflict"],
+        location_confidential=found["location_confidential"],
+        content=found["content"],
+        read_us=read,
+        acted_us=acted,
+        opened=bool(found["opened"]),
+        late=due is not None and (now_us if read is None else read) > due,
+    )
