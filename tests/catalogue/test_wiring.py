@@ -7,6 +7,7 @@ from importlib import import_module
 import pytest
 
 from services.bus.catalogue import Catalogue, load
+from services.bus.catalogue.model import GATEWAY
 from services.bus.directory import TOPICS as DIRECTORY
 from services.bus.service import Service
 from services.bus.settings import HERE
@@ -26,8 +27,10 @@ def test_a_room_may_use_exactly_the_topics_that_it_uses(ours: Catalogue, room: s
     assert service.name == room.replace("_", "-")
     assert service.name in ours.services
     dead_letters = {name for name, topic in ours.topics.items() if topic.key is None}
+    inboxes = {inbox.name for inbox in ours.inboxes.values()} if service.name == GATEWAY else set()
     assert set(ours.topics_read_by(service.name)) == {*service.hears, *DIRECTORY}
-    assert set(ours.topics_written_by(service.name)) == {kind.topic for kind in service.emits} | dead_letters
+    assert set(ours.topics_written_by(service.name)) == {kind.topic for kind in service.emits} | dead_letters | inboxes
+    assert set(service.says) - {kind.topic for kind in service.emits} == inboxes
 
 
 def test_every_service_of_the_catalogue_is_a_room(ours: Catalogue) -> None:

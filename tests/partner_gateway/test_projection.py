@@ -8,8 +8,12 @@ from uuid import UUID, uuid4
 import sqlalchemy as sa
 
 from services.bus import events as e
+from services.bus.envelope import Envelope
+from services.bus.heard import Heard
+from services.bus.memory import MemoryRecord
 from services.partner_gateway.door.context import Gateway
-from services.partner_gateway.inbox.tables import entry
+from services.partner_gateway.inbox.projection import INBOXES
+from services.partner_gateway.inbox.tables import entry, epoch
 from tests.partner_gateway.conftest import tell
 
 DUE = datetime(2026, 11, 23, 8, 45, tzinfo=UTC)
@@ -36,3 +40,18 @@ async def test_each_organisation_counts_for_itself_and_a_repeat_takes_no_number(
     await tell(gateway, missed("la:825", same), missed("la:825"))
     rows = await gateway.access.read(lambda c: c.execute(sa.select(entry.c.organisation, entry.c.number)).all())
     assert sorted(map(tuple, rows)) == [("la:825", 1), ("la:825", 2), ("la:825", 3), ("la:826", 1)]
+
+
+async def test_an_agency_that_speaks_kafka_has_a_copy_with_its_number(gateway: Gateway) -> None:
+    """Each disclosure once, on the organisation's own topic, with the cursor that HTTPS gives it; nobody else's."""
+    same = missed("police:thames-valley").enveloped(Envelope("1", "urn:test", e.DeadlineMissed.topic, DUE))
+    other = missed("la:825").enveloped(Envelope("2", "urn:test", e.DeadlineMissed.topic, DUE))
+    record = MemoryRecord(same.topic, 0, 0, b"", b"", [], 0)
+    done = [Heard(record, event=event, envelope=event.envelope) for event in (same, other)]
+    copies = await gateway.access.write(lambda connection: list(INBOXES.record(connection, done)))
+    again = await gateway.access.write(lambda connection: list(INBOXES.record(connection, done)))
+    epoch_now = await gateway.access.read(lambda c: c.execute(sa.select(epoch.c.epoch)).scalar_one())
+    assert [(copy.topic, list(copy.headers)) for copy in copies] == [
+        ("inbox.police.thames-valley", [("safebus_cursor", f"{epoch_now}.1".encode())])
+    ]
+    assert again == []

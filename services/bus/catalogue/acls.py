@@ -52,7 +52,7 @@ def removable(acl: Acl, catalogue: Catalogue) -> bool:
     if acl.permission != "ALLOW" or acl.principal not in catalogue.principals:
         return False
     if acl.resource == "TOPIC":
-        return acl.pattern == "LITERAL" and acl.name in (catalogue.topics.keys() | catalogue.deleted)
+        return acl.pattern == "LITERAL" and acl.name in (catalogue.logs.keys() | catalogue.deleted)
     return acl.resource == "GROUP" and any(
         (acl.pattern == "LITERAL" and acl.name == who) or acl.name.startswith(f"{who}.") for who in catalogue.principals
     )
@@ -61,7 +61,7 @@ def removable(acl: Acl, catalogue: Catalogue) -> bool:
 def concerns(acl: Acl, catalogue: Catalogue) -> bool:
     """Whether it bears on what is ours: held by one of our principals, or about one of our topics."""
     return acl.principal in catalogue.principals or (
-        acl.resource == "TOPIC" and any(_covers(acl, topic) for topic in catalogue.topics)
+        acl.resource == "TOPIC" and any(_covers(acl, topic) for topic in catalogue.logs)
     )
 
 
@@ -82,7 +82,7 @@ def _of(who: Principal, catalogue: Catalogue) -> Iterator[Acl]:
         yield Acl(who.name, "GROUP", who.name, "LITERAL", "READ")
         yield Acl(who.name, "GROUP", f"{who.name}.", "PREFIXED", "READ")
     if who.kind == "operator":
-        yield from _on_topics(who.name, catalogue.topics, "DESCRIBE")
+        yield from _on_topics(who.name, catalogue.logs, "DESCRIBE")
         yield from (Acl(who.name, "GROUP", service, "LITERAL", "DESCRIBE") for service in catalogue.services)
 
 

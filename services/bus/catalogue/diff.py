@@ -95,7 +95,7 @@ def diff(
 
 
 def _topics(catalogue: Catalogue, actual: Actual) -> Iterator[Change]:
-    for topic in catalogue.topics.values():
+    for topic in catalogue.logs.values():
         there = actual.topics.get(topic.name)
         if there is None:
             yield CreateTopic(topic.name, topic.partitions, topic.replication, topic.config)
@@ -137,7 +137,7 @@ def _unreadable(catalogue: Catalogue, actual: Actual) -> Iterator[str]:
 
 
 def _notices(catalogue: Catalogue, actual: Actual) -> Iterator[str]:
-    ours = catalogue.topics.keys() | catalogue.deleted
+    ours = catalogue.logs.keys() | catalogue.deleted
     for name in sorted(actual.topics.keys() - ours):
         yield f"topic {name} is not in the catalogue; left alone"
     for topic, there in _standing(catalogue, actual):
@@ -157,4 +157,4 @@ def _notices(catalogue: Catalogue, actual: Actual) -> Iterator[str]:
 
 def _standing(catalogue: Catalogue, actual: Actual) -> Iterator[tuple[Topic, TopicState]]:
     """Each topic of the catalogue that exists, with its state."""
-    return ((topic, actual.topics[name]) for name, topic in catalogue.topics.items() if name in actual.topics)
+    return ((topic, actual.topics[name]) for name, topic in catalogue.logs.items() if name in actual.topics)

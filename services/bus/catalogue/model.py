@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 Kind = Literal["service", "agency", "person", "operator"]
@@ -11,6 +11,9 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 EVERY_SERVICE = "every-service"
 """In `written_by` and `read_by`: each principal of kind service."""
+
+GATEWAY = "partner-gateway"
+"""The one that writes inboxes."""
 
 ORIGIN = "origin"
 """As `key`: the key of the record that it is about, so no field of the body."""
@@ -75,6 +78,13 @@ class Catalogue:
     principals: Mapping[str, Principal]
     deleted: frozenset[str]
     """Topics that were ours and are to go."""
+    inboxes: Mapping[str, Topic] = field(default_factory=dict)
+    """By organisation id, the topic that holds a copy of what it is told. No schema of its own, as it has several."""
+
+    @property
+    def logs(self) -> Mapping[str, Topic]:
+        """Every topic that Kafka is to have, by name: those of events, and inboxes."""
+        return {**self.topics, **{inbox.name: inbox for inbox in self.inboxes.values()}}
 
     @property
     def services(self) -> tuple[str, ...]:
@@ -83,8 +93,8 @@ class Catalogue:
 
     def topics_written_by(self, principal: str) -> tuple[str, ...]:
         """Names of the topics that `principal` may write."""
-        return tuple(topic.name for topic in self.topics.values() if principal in topic.written_by)
+        return tuple(topic.name for topic in self.logs.values() if principal in topic.written_by)
 
     def topics_read_by(self, principal: str) -> tuple[str, ...]:
         """Names of the topics that `principal` is to read. A service may read its own outputs besides, to recover."""
-        return tuple(topic.name for topic in self.topics.values() if principal in topic.read_by)
+        return tuple(topic.name for topic in self.logs.values() if principal in topic.read_by)

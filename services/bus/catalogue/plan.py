@@ -63,7 +63,7 @@ def observe(
         raise UserMistake(f"this is the cluster {found}, not {expected} (SAFEBUS_CLUSTER_ID); nothing was changed")
     return Actual(
         cluster_id=found,
-        topics=cluster.topics(catalogue.topics.keys()),
+        topics=cluster.topics(catalogue.logs.keys()),
         subjects=subjects.states(catalogue, schemas),
         acls=cluster.acls(),
         users=cluster.users(),

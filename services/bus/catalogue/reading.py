@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, cast
 
 from services.bus.catalogue.document import Document, Section
-from services.bus.catalogue.model import EVERY_SERVICE, KINDS, ORIGIN, Catalogue, Kind, Principal, Topic
+from services.bus.catalogue.model import EVERY_SERVICE, GATEWAY, KINDS, ORIGIN, Catalogue, Kind, Principal, Topic
 
 MIN_IN_SYNC: Final = "min.insync.replicas"
 _DURATION: Final = re.compile(r"(\d+)([dh])")
@@ -36,7 +36,13 @@ def read(path: Path, replication: int | None = None) -> tuple[Catalogue, Documen
     reader = _Topics(defaults, tuple(name for name, who in principals.items() if who.kind == "service"))
     entries = root.section("topics")
     topics = {name: reader.topic(entries.section(name), name) for name in entries}
-    catalogue = Catalogue(topics=topics, principals=principals, deleted=frozenset(root.names("deleted")))
+    owned = root.section("inboxes")
+    catalogue = Catalogue(
+        topics=topics,
+        principals=principals,
+        deleted=frozenset(root.names("deleted")),
+        inboxes={organisation: reader.inbox(owned.section(organisation), organisation) for organisation in owned},
+    )
     root.close()
     return catalogue, document
 
@@ -104,6 +110,30 @@ class _Topics:
         )
         entry.close()
         return topic
+
+    def inbox(self, entry: Section, organisation: str) -> Topic:
+        """An organisation's own topic, kept as long as any other."""
+        topic = Topic(
+            name=f"inbox.{organisation.replace(':', '.')}",
+            description=entry.text("description"),
+            schema="",
+            key=None,
+            partitions=self.defaults.partitions,
+            replication=self._replication,
+            retention_days=self.defaults.retention_ms / _DAY_MS,
+            config=self._settings({}, self.defaults.retention_ms, self._replication),
+            owner=entry.text("owner"),
+            controller=entry.text("controller"),
+            written_by=(GATEWAY,),
+            read_by=entry.names("read_by"),
+            discloses=True,
+        )
+        entry.close()
+        return topic
+
+    @property
+    def _replication(self) -> int:
+        return self.defaults.replication_overridden or self.defaults.replication
 
     def _settings(self, own: dict[str, str], retention_ms: int | None, replication: int) -> dict[str, str]:
         """Every Kafka setting of the topic that the catalogue names."""

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from services.bus import contract
 from services.bus.catalogue.document import Document, shown
-from services.bus.catalogue.model import EVERY_SERVICE, Catalogue, Topic
+from services.bus.catalogue.model import EVERY_SERVICE, GATEWAY, Catalogue, Topic
 from services.bus.catalogue.reading import read
 from services.bus.contract.schemas import TOPIC
 from services.bus.errors import CatalogueInvalid
@@ -75,6 +75,7 @@ class _Check:
             self._people(topic)
             self._lifetime(topic)
             self._schema(topic)
+        self._inboxes()
         self._twins()
         self._partitions()
         self._deleted()
@@ -97,7 +98,7 @@ class _Check:
     def _twins(self) -> None:
         """Kafka's metrics write both as underscores, so it refuses the second one."""
         seen: dict[str, str] = {}
-        for name, topic in self.catalogue.topics.items():
+        for name, topic in self.catalogue.logs.items():
             twin = seen.setdefault(name.replace(".", "_"), name)
             if twin != name:
                 self._topic_fault(topic, "", f"to Kafka the same name as {twin}: dots and underscores collide")
@@ -119,6 +120,23 @@ class _Check:
                         f"{name} may not read a topic that discloses; it has an inbox of its own, and only services "
                         f"and {READER} read such a topic",
                     )
+
+    def _inboxes(self) -> None:
+        """One organisation's inbox is read by one principal, which reads no other's and is no service of the bus."""
+        known, whose = self.catalogue.principals, dict[str, str]()
+        for organisation, inbox in self.catalogue.inboxes.items():
+            place = ("inboxes", organisation)
+            if GATEWAY not in known:
+                self._fault(place, f"{organisation}: {GATEWAY} writes inboxes, and `principals` does not list it")
+            if not _TOPIC_NAME.fullmatch(inbox.name):
+                self._fault(place, f"{organisation}: its id has a character that no topic's name may have")
+            if len(inbox.read_by) != 1:
+                self._fault((*place, "read_by"), f"{organisation}: exactly one principal reads an inbox: its own")
+            for name in inbox.read_by:
+                if name not in known or known[name].kind != "agency":
+                    self._fault((*place, "read_by", name), f"{organisation}: {name} is no principal of kind agency")
+                elif (other := whose.setdefault(name, organisation)) != organisation:
+                    self._fault((*place, "read_by", name), f"{organisation}: {name} reads the inbox of {other} already")
 
     def _lifetime(self, topic: Topic) -> None:
         if topic.retention_days is not None and topic.retention_days >= self.config.keep_ids_days:
@@ -177,7 +195,7 @@ class _Check:
             self._topic_fault(topic, "discloses", f"{topic.record} carries a Disclosure: say `discloses: true`")
 
     def _deleted(self) -> None:
-        for name in sorted(self.catalogue.deleted & self.catalogue.topics.keys()):
+        for name in sorted(self.catalogue.deleted & self.catalogue.logs.keys()):
             self._fault(("deleted", name), f"deleted: {name} stands under `topics` too")
 
     def _principals(self) -> None:

@@ -8,19 +8,23 @@ order are deadlocks (DESIGN.md §1; docs/decisions/0014).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from secrets import token_hex
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from services.bus.envelope import Event
+from services.bus.catalogue import load
 from services.bus.events import DisclosureRead
 from services.bus.heard import Heard
 from services.bus.projection import Copy
+from services.bus.settings import settings
 from services.partner_gateway.decide import entry_of
 from services.partner_gateway.inbox.tables import counter, entry, epoch, metadata, reading
+
+CURSOR = "safebus_cursor"
+"""The header of a copy with its number, as EPOCH.NUMBER."""
 
 
 class Inboxes:
@@ -30,7 +34,18 @@ class Inboxes:
 
     def __init__(self) -> None:
         self.listeners: list[Callable[[], None]] = []
-        self.copies_to: Sequence[str] = ()
+        self._topics: Mapping[str, str] | None = None
+
+    @property
+    def _topic_of(self) -> Mapping[str, str]:
+        """By organisation, its own topic, for those whose system speaks Kafka."""
+        if self._topics is None:
+            self._topics = {name: inbox.name for name, inbox in load(settings().catalogue).inboxes.items()}
+        return self._topics
+
+    @property
+    def copies_to(self) -> Sequence[str]:
+        return list(self._topic_of.values())
 
     def begin(self, connection: sa.Connection) -> None:
         """An epoch, unless there is one: numbers that were given before a recovery are told apart by it."""
@@ -39,19 +54,23 @@ class Inboxes:
 
     def record(self, connection: sa.Connection, done: Sequence[Heard]) -> Iterable[Copy]:
         """Number and insert what disclosed; mark what was read."""
-        told: dict[str, dict[str, Event]] = defaultdict(dict)
+        told: dict[str, dict[str, Heard]] = defaultdict(dict)
         read = []
-        for event in (h.event for h in done if h.event is not None):
-            if isinstance(event, DisclosureRead):
-                read.append(event)
-            else:
-                found = entry_of(event)
-                told[found.organisation].setdefault(str(found.disclosure_id), event)
-        rows = list(_numbered(connection, told))
-        if rows:
-            connection.execute(entry.insert(), rows)
+        for h in done:
+            if isinstance(h.event, DisclosureRead):
+                read.append(h.event)
+            elif h.event is not None:
+                found = entry_of(h.event)
+                told[found.organisation].setdefault(str(found.disclosure_id), h)
+        numbered = list(_numbered(connection, told))
+        if numbered:
+            connection.execute(entry.insert(), [_row(*one) for one in numbered])
         _mark(connection, read)
-        return ()
+        copied = [one for one in numbered if one[0] in self._topic_of]
+        if not copied:
+            return ()
+        now = connection.execute(sa.select(epoch.c.epoch)).scalar_one()
+        return [Copy(h, self._topic_of[to], [(CURSOR, f"{now}.{number}".encode())]) for to, number, h in copied]
 
     def committed(self) -> None:
         for listener in self.listeners:
@@ -65,13 +84,14 @@ def _dialect(connection: sa.Connection) -> Any:
     return sqlite if connection.dialect.name == "sqlite" else postgresql
 
 
-def _numbered(connection: sa.Connection, told: dict[str, dict[str, Event]]) -> Iterable[dict[str, Any]]:
+def _numbered(connection: sa.Connection, told: Mapping[str, Mapping[str, Heard]]) -> Iterator[tuple[str, int, Heard]]:
+    """Organisation and number of each that does not stand there already."""
     for organisation in sorted(told):
-        events = told[organisation]
+        heard = told[organisation]
         _lock(connection, organisation)
-        mine = sa.and_(entry.c.organisation == organisation, entry.c.disclosure_id.in_(list(events)))
+        mine = sa.and_(entry.c.organisation == organisation, entry.c.disclosure_id.in_(list(heard)))
         stand = set(connection.execute(sa.select(entry.c.disclosure_id).where(mine)).scalars())
-        new = [event for disclosure_id, event in events.items() if disclosure_id not in stand]
+        new = [h for disclosure_id, h in heard.items() if disclosure_id not in stand]
         take = (
             counter.update()
             .where(counter.c.organisation == organisation)
@@ -79,8 +99,8 @@ def _numbered(connection: sa.Connection, told: dict[str, dict[str, Event]]) -> I
             .returning(counter.c.last)
         )
         last = connection.execute(take).scalar_one()
-        for number, event in enumerate(new, last - len(new) + 1):
-            yield _row(organisation, number, event)
+        for number, h in enumerate(new, last - len(new) + 1):
+            yield organisation, number, h
 
 
 def _lock(connection: sa.Connection, organisation: str) -> None:
@@ -90,8 +110,11 @@ def _lock(connection: sa.Connection, organisation: str) -> None:
     connection.execute(sa.select(counter).where(counter.c.organisation == organisation).with_for_update())
 
 
-def _row(organisation: str, number: int, event: Event) -> dict[str, Any]:
-    envelope, found = event.envelope, entry_of(event)
+def _row(organisation: str, number: int, h: Heard) -> dict[str, Any]:
+    event, envelope = h.event, h.envelope
+    assert event is not None
+    assert envelope is not None
+    found = entry_of(event)
     return {
         "organisation": organisation,
         "number": number,
