@@ -1,31 +1,15 @@
-"""Every topic that discloses, and receipts → inboxes."""
+"""Every topic that discloses, whichever there will be, and receipts → inboxes."""
 
-from services.bus.events import (
-    DeadlineMissed,
-    DisclosureRead,
-    HealthUpdated,
-    InformationRequested,
-    MinutesDistributed,
-    OutcomeShared,
-    PoliceNotified,
-    SchoolAlerted,
-)
+from services.bus.codec import event_types
+from services.bus.events import DisclosureRead
 from services.bus.service import Service
 from services.partner_gateway.decide import deliver, note_reading
 from services.partner_gateway.inbox.projection import INBOXES
 
 SERVICE = Service(
     name="partner-gateway",
-    on={
-        PoliceNotified: deliver,
-        SchoolAlerted: deliver,
-        InformationRequested: deliver,
-        OutcomeShared: deliver,
-        HealthUpdated: deliver,
-        MinutesDistributed: deliver,
-        DeadlineMissed: deliver,
-        DisclosureRead: note_reading,
-    },
+    on={kind: deliver for kind in event_types().values() if "disclosure" in kind.model_fields}
+    | {DisclosureRead: note_reading},
     emits=(),
     projection=INBOXES,
 )

@@ -111,6 +111,8 @@ class _Check:
             for name in names:
                 if name not in known:
                     self._topic_fault(topic, f"{key}/{name}", f"`{key}` names {name}, which `principals` does not list")
+        if topic.discloses and GATEWAY in known and GATEWAY not in topic.read_by:
+            self._topic_fault(topic, "read_by", f"`read_by` lacks {GATEWAY}: what it tells would be in nobody's inbox")
         if topic.discloses:
             for name in topic.read_by:
                 if name in known and known[name].kind != "service" and name != READER:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -27,6 +29,9 @@ from services.partner_gateway.partners.identify import Identifier
 from services.partner_gateway.tables import metadata
 from services.partner_gateway.webhooks.sender import Sender
 from services.partner_gateway.wiring import SERVICE
+
+DOOR = "run/door.json"
+"""Below the data directory: where the gateway is, for commands on this machine."""
 
 log = structlog.get_logger()
 
@@ -59,6 +64,7 @@ async def open_door(at: Settings) -> AsyncIterator[str]:
         scheme = "https" if at.gateway_tls_cert else "http"
         address = at.gateway_url or f"{scheme}://{at.gateway_host}:{listening.getsockname()[1]}"
         log.info("door_open", address=address)
+        _tell_where(at, address)
         try:
             yield address
         finally:
@@ -108,6 +114,22 @@ async def _tables(access: Access) -> None:
             await asyncio.sleep(0.5)
         else:
             return
+
+
+def where(at: Settings) -> str | None:
+    """The address of the gateway that was opened last in this data directory; None if none was."""
+    try:
+        return str(json.loads((at.data_dir / DOOR).read_text("utf-8"))["address"])
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def _tell_where(at: Settings, address: str) -> None:
+    path = at.data_dir / DOOR
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    half = path.with_suffix(".half")
+    half.write_text(json.dumps({"address": address, "pid": os.getpid()}), "utf-8")
+    half.replace(path)
 
 
 def _listen(at: Settings) -> socket.socket:
