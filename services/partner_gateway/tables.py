@@ -101,6 +101,10 @@ webhook = sa.Table(
     sa.Column("epoch", sa.Text, nullable=False),
     sa.Column("next_number", sa.BigInteger, nullable=False),  # the first entry for which no delivery was made yet
     sa.Column("created_us", sa.BigInteger, nullable=False),
+    sa.Column("failing", sa.Integer, nullable=False),  # entries in a row that failed at their first attempt
+    sa.Column("rest_until_us", sa.BigInteger, nullable=False),  # nothing is tried before
+    sa.Column("leased_by", sa.Text),  # whose turn it is: one process sends, in order
+    sa.Column("leased_until_us", sa.BigInteger, nullable=False),
     sa.Column("closed_us", sa.BigInteger),
     sa.Column("why_closed", sa.Text),
 )
@@ -109,12 +113,17 @@ delivery = sa.Table(
     "delivery",
     metadata,
     sa.Column("webhook_id", sa.Text, sa.ForeignKey(webhook.c.webhook_id), primary_key=True),
-    sa.Column("epoch", sa.Text, primary_key=True),
+    sa.Column("epoch", sa.Text, primary_key=True),  # the inbox's, or `late` for notices to senders
     sa.Column("number", sa.BigInteger, primary_key=True),
-    sa.Column("state", sa.Text, nullable=False),  # waiting, delivered, given up
+    sa.Column("kind", sa.Text, nullable=False),  # the entry's event type
+    sa.Column("about", sa.Text, nullable=False),  # the disclosure's id; of a late one: role, source, event id
+    sa.Column("made_us", sa.BigInteger, nullable=False),
+    sa.Column("until_us", sa.BigInteger, nullable=False),  # given up if it fails after that
+    sa.Column("state", sa.Text, nullable=False),  # waiting, delivered, given up, renumbered
     sa.Column("attempts", sa.Integer, nullable=False),
-    sa.Column("next_us", sa.BigInteger, nullable=False, index=True),
-    sa.Column("leased_until_us", sa.BigInteger, nullable=False),  # another process does not try it before
+    sa.Column("next_us", sa.BigInteger, nullable=False),
+    sa.Index("delivery_waiting", "webhook_id", "state", "next_us"),
+    sa.Index("delivery_about", "webhook_id", "about"),
 )
 
 attempt = sa.Table(
@@ -136,6 +145,5 @@ document = sa.Table(
     sa.Column("organisation", sa.Text, primary_key=True),  # who uploaded it
     sa.Column("size", sa.BigInteger, nullable=False),
     sa.Column("media_type", sa.Text, nullable=False),
-    sa.Column("location", sa.Text, nullable=False),
     sa.Column("at_us", sa.BigInteger, nullable=False),
 )
