@@ -1,1 +1,1 @@
-"""Documents that are too large for an event, up and down by claim check."""
+"""Documents by claim check: uploaded once, handed out only to those entitled at that moment (H4)."""

@@ -21,6 +21,7 @@ from services.bus.heard import Heard
 from services.bus.projection import Copy
 from services.bus.settings import settings
 from services.partner_gateway.decide import entry_of
+from services.partner_gateway.documents.entitled import note_distributions
 from services.partner_gateway.inbox.tables import counter, entry, epoch, metadata, reading
 
 CURSOR = "safebus_cursor"
@@ -65,6 +66,7 @@ class Inboxes:
         numbered = list(_numbered(connection, told))
         if numbered:
             connection.execute(entry.insert(), [_row(*one) for one in numbered])
+            note_distributions(connection, numbered)
         _mark(connection, read)
         copied = [one for one in numbered if one[0] in self._topic_of]
         if not copied:

@@ -52,3 +52,21 @@ reading = sa.Table(
     sa.Column("at_us", sa.BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
+
+distribution = sa.Table(
+    "inbox_distribution",  # of minutes: which documents an organisation may have (H4)
+    metadata,
+    sa.Column("organisation", sa.Text, primary_key=True),
+    sa.Column("number", sa.BigInteger, primary_key=True),  # its inbox entry's
+    sa.Column("meeting_id", sa.Text, nullable=False),
+    sa.Column("disclosure_id", sa.Text, nullable=False),
+    sa.Column("supersedes", sa.Text),  # disclosure_id
+    sa.Column("declare_no_conflict", sa.Boolean, nullable=False),
+    sa.Column("sha256", sa.Text),  # of the document that was given; null if none was
+    sa.Column("size", sa.BigInteger),
+    sa.Column("media_type", sa.Text),
+    sa.Index("inbox_distribution_of_document", "organisation", "sha256"),
+    sa.Index("inbox_distribution_of_meeting", "organisation", "meeting_id"),
+    sa.Index("inbox_distribution_superseding", "organisation", "supersedes"),
+    sqlite_with_rowid=False,
+)
