@@ -68,6 +68,7 @@ class Settings(BaseSettings):
     gateway_rate: float = Field(50.0, gt=0, description="requests a second of one organisation, on average")
     gateway_burst: int = Field(500, gt=0, description="requests of one organisation at once")
     gateway_session_minutes: float = Field(15.0, gt=0, description="a person's session ends after so long unused")
+    gateway_session_hours: float = Field(10.0, gt=0, description="and after so long, however much it was used")
     gateway_page: int = Field(100, gt=0, le=1000, description="inbox entries on one page, unless asked otherwise")
     webhook_allow: str = Field("", description="hosts that webhooks may go to, comma separated; *.nhs.uk for a domain")
     webhook_days: float = Field(3.0, gt=0, description="a webhook that fails is tried for so long")

@@ -74,8 +74,27 @@ opening = sa.Table(
     "opening",
     metadata,
     sa.Column("disclosure_id", sa.Text, primary_key=True),
-    sa.Column("person_id", sa.Text, sa.ForeignKey(person.c.person_id), primary_key=True),
+    sa.Column("person_id", sa.Text, primary_key=True),  # or, from an organisation's own system, the practitioner
     sa.Column("no_conflict_us", sa.BigInteger, nullable=False),  # when the reader declared that there is none (H3)
+)
+
+receipt = sa.Table(
+    "receipt",
+    metadata,
+    sa.Column("receipt_id", sa.Text, primary_key=True),
+    sa.Column("organisation", sa.Text, nullable=False),
+    sa.Column("disclosure_id", sa.Text, nullable=False, index=True),
+    sa.Column("practitioner", sa.Text, nullable=False),  # also where the receipt itself may not say it (H2)
+    sa.Column("happened_us", sa.BigInteger, nullable=False),  # as first said, so that a repeat says the same
+    sa.Column("at_us", sa.BigInteger, nullable=False),
+)
+
+conflict = sa.Table(
+    "conflict",
+    metadata,
+    sa.Column("disclosure_id", sa.Text, primary_key=True),
+    sa.Column("person_id", sa.Text, sa.ForeignKey(person.c.person_id), primary_key=True),
+    sa.Column("declared_us", sa.BigInteger, nullable=False),  # it does not open to who is or may be connected (H3)
 )
 
 posted = sa.Table(
