@@ -23,6 +23,7 @@ from services.bus.settings import Settings
 from services.partner_gateway.door.app import application
 from services.partner_gateway.door.context import Gateway
 from services.partner_gateway.door.posting import Postbox
+from services.partner_gateway.door.stream import StreamingProtocol
 from services.partner_gateway.inbox.hub import Hub
 from services.partner_gateway.inbox.projection import INBOXES
 from services.partner_gateway.partners.identify import Identifier
@@ -49,6 +50,7 @@ async def open_door(at: Settings) -> AsyncIterator[str]:
         server = QuietServer(
             uvicorn.Config(
                 application(gateway),
+                http=StreamingProtocol,
                 log_config=None,
                 access_log=False,
                 lifespan="off",
@@ -82,7 +84,7 @@ async def gateway_for(at: Settings) -> AsyncIterator[Gateway]:
     clock, codec = Clock.of(at), codec_for(at)
     async with AsyncExitStack() as stack:
         stack.callback(access.close)
-        hub = Hub(access)
+        hub = Hub(access, clock)
         postbox = await stack.enter_async_context(Postbox(at, access, clock))
         gateway = Gateway(
             settings=at,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -77,6 +77,13 @@ def entry(
     """The entry with that number; None if this organisation has none, whoever else has."""
     one = _select(person_id).where(tables.entry.c.organisation == organisation, tables.entry.c.number == number)
     return next(iter(_rows(connection, one, now_us)), None)
+
+
+def numbered(connection: sa.Connection, places: Sequence[tuple[str, int]], now_us: int) -> list[Row]:
+    """The entries at these places (organisation, number), by organisation and in order."""
+    place = sa.tuple_(tables.entry.c.organisation, tables.entry.c.number)
+    page = _select(None).where(place.in_(places)).order_by(tables.entry.c.organisation, tables.entry.c.number)
+    return _rows(connection, page, now_us)
 
 
 def by_disclosure(
