@@ -10,7 +10,7 @@ demo: $(READY)
 	@$(BIN)/safebus demo $(ARGS)
 
 test: $(READY)
-	$(BIN)/python -m pytest -m "not soak" $(ARGS)
+	$(BIN)/python -m pytest -n auto -m "not soak" $(ARGS)
 
 check: $(READY)
 	$(BIN)/ruff format --check .

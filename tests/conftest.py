@@ -1,7 +1,8 @@
 """What every test may ask for: a real Kafka, a real schema registry, a real PostgreSQL.
 
 The broker is the one that SAFEBUS_BOOTSTRAP_SERVERS names, else one in a container if an engine answers, else the
-embedded one. Each is started once a session, when the first test asks for it.
+embedded one. Each is started once a session, when the first test asks for it; of several processes that share the
+tests (`pytest -n`, as `make test` has it) each has its own.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as examples
 
 from services.bus.settings import settings
 from services.embedded import EmbeddedKafka, EmbeddedRegistry
@@ -22,8 +25,32 @@ from services.embedded.ports import free_port
 from tests.embedded.broker import Broker, broker_of_environment
 from tests.embedded.containers import engine_answers, kafka_container, registry_container
 from tests.embedded.postgres import PostgresServer, postgres_server_in_temporary_folder
+from tests.sharing import ByUnits
 
 T = TypeVar("T")
+
+SOON = 0.5
+"""Seconds that a server of all tests has for its end: nobody needs again what it holds."""
+
+# How long an example takes says how busy the machine is, and nothing about what a test promises.
+examples.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+examples.load_profile("any machine")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """How many processes `pytest -n auto` shares the tests among: two, since a test waits for half of its time.
+
+    On a broker that somebody else runs none but this one: there the contract's topics are there once, and tests make
+    them anew.
+    """
+    return 0 if "SAFEBUS_BOOTSTRAP_SERVERS" in os.environ else 2
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByUnits:
+    """Whatever `--dist` says: tests of one file count on each other's order."""
+    return ByUnits(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -40,7 +67,7 @@ def _data_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
 def embedded_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     """The session's embedded broker; `kafka`, unless another was chosen. Leave it running."""
     folder = tmp_path_factory.mktemp("kafka")
-    server = EmbeddedKafka(folder / "kafka", free_port(), folder / "secrets.json")
+    server = EmbeddedKafka(folder / "kafka", free_port(), folder / "secrets.json", stop_timeout=SOON)
     asyncio.run(server.start())
     yield Broker(server.bootstrap_servers, server.secrets_path, server=server)
     asyncio.run(server.stop())
@@ -60,7 +87,7 @@ def kafka(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 @pytest.fixture(scope="session")
 def embedded_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """URL of the session's embedded registry; `registry`, unless another was chosen."""
-    server = EmbeddedRegistry(tmp_path_factory.mktemp("registry"), free_port())
+    server = EmbeddedRegistry(tmp_path_factory.mktemp("registry"), free_port(), stop_timeout=SOON)
     asyncio.run(server.start())
     yield server.url
     asyncio.run(server.stop())

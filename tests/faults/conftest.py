@@ -29,7 +29,7 @@ class QuietBroker(Broker):
 def own_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     """An embedded broker that no test elsewhere uses."""
     folder = tmp_path_factory.mktemp("own-kafka")
-    server = EmbeddedKafka(folder / "kafka", free_port(), folder / "secrets.json", stop_timeout=3.0)
+    server = EmbeddedKafka(folder / "kafka", free_port(), folder / "secrets.json", stop_timeout=0.5)
     asyncio.run(server.start())
     yield QuietBroker(server.bootstrap_servers, server.secrets_path, server=server)
     asyncio.run(server.stop())
