@@ -120,6 +120,7 @@ webhook = sa.Table(
     sa.Column("epoch", sa.Text, nullable=False),
     sa.Column("next_number", sa.BigInteger, nullable=False),  # the first entry for which no delivery was made yet
     sa.Column("created_us", sa.BigInteger, nullable=False),
+    sa.Column("created_epoch", sa.Text, nullable=False),
     sa.Column("failing", sa.Integer, nullable=False),  # entries in a row that failed at their first attempt
     sa.Column("rest_until_us", sa.BigInteger, nullable=False),  # nothing is tried before
     sa.Column("leased_by", sa.Text),  # whose turn it is: one process sends, in order
@@ -135,7 +136,7 @@ delivery = sa.Table(
     sa.Column("epoch", sa.Text, primary_key=True),  # the inbox's, or `late` for notices to senders
     sa.Column("number", sa.BigInteger, primary_key=True),
     sa.Column("kind", sa.Text, nullable=False),  # the entry's event type
-    sa.Column("about", sa.Text, nullable=False),  # the disclosure's id; of a late one: role, source, event id
+    sa.Column("about", sa.Text, nullable=False),  # the disclosure's id; of a late one: role, disclosure's id, event id
     sa.Column("made_us", sa.BigInteger, nullable=False),
     sa.Column("until_us", sa.BigInteger, nullable=False),  # given up if it fails after that
     sa.Column("state", sa.Text, nullable=False),  # waiting, delivered, given up, renumbered
