@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from services.bus.events import MinutesDistributed, Release
 from services.bus.heard import Heard
 from services.partner_gateway.inbox.tables import distribution
-from services.partner_gateway.tables import document, opening
+from services.partner_gateway.tables import conflict, document, opening
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,8 @@ def entitled(
     """What the organisation may have at this moment under that SHA-256; None, whether the document exists or not.
 
     Of one meeting the latest distribution alone counts. While the reader must first declare that there is no conflict
-    (H3), it counts for nobody else: for `person_id`, or, without it, until somebody at the organisation has declared.
+    (H3), it counts for `person_id` once that person has, and never once that person declared one; without a
+    `person_id`, once anybody has.
     """
     uploaded = sa.select(document.c.size, document.c.media_type).where(
         document.c.organisation == organisation, document.c.sha256 == sha256
@@ -84,6 +85,11 @@ def _taken_back() -> sa.Exists:
     )
 
 
-def _declared(person_id: str | None) -> sa.Exists:
+def _declared(person_id: str | None) -> sa.ColumnElement[bool]:
     declared = sa.select(opening.c.person_id).where(opening.c.disclosure_id == distribution.c.disclosure_id)
-    return (declared if person_id is None else declared.where(opening.c.person_id == person_id)).exists()
+    if person_id is None:
+        return declared.exists()
+    against = sa.select(conflict.c.person_id).where(
+        conflict.c.disclosure_id == distribution.c.disclosure_id, conflict.c.person_id == person_id
+    )
+    return declared.where(opening.c.person_id == person_id).exists() & ~against.exists()

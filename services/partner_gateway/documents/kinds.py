@@ -64,7 +64,7 @@ def check(media_type: str, whole: BinaryIO) -> None:
 def _pdf(_whole: BinaryIO, head: bytes, tail: bytes, _size: int) -> None:
     if not re.match(rb"%PDF-[12]\.\d", head):
         raise Refused("the document is not the PDF that it is declared to be")
-    if b"%%EOF" not in tail[-1024:]:
+    if not re.search(rb"%%EOF[\s\x00]*\Z", tail[-1024:]):
         raise Refused("the PDF does not end where its file ends")
 
 
