@@ -1509,6 +1509,30 @@ class DisclosureRead(Event):
     """
 
 
+class SandboxAlerted(Event):
+    """A rehearsal of an alert, asked for by its own recipient or by whoever looks after the bus, to try a connection
+    from end to end. It is about nobody: child, incident and words are made up, and no deadline is held. No service
+    decides anything by it.
+    """
+
+    topic: ClassVar[str] = "sandbox.alerts.v1"
+
+    disclosure: Disclosure
+    """To whom, with a purpose and a lawful basis as a real alert would have them."""
+
+    child_id: str
+    """An id that no child has; it begins with `sandbox-`."""
+
+    about: ChildIdentity
+    """A made-up child. Its NHS number is of the range 999, which is for tests and nobody has."""
+
+    incident_at: AwareDatetime
+    """When it did not happen, UTC."""
+
+    what_to_do: str
+    """Says that this is a test, and that nothing is to be done for a child."""
+
+
 class Invitee(Model):
     """An organisation that was invited, and what the chair lets it have."""
 
@@ -1673,6 +1697,7 @@ BY_TOPIC: dict[str, type[Event]] = {
     "police.incidents.v1": IncidentReported,
     "police.notifications.v1": PoliceNotified,
     "receipts.v1": DisclosureRead,
+    "sandbox.alerts.v1": SandboxAlerted,
     "strategy.meetings.v1": MeetingRecorded,
     "strategy.minutes.v1": MinutesApproved,
     "strategy.distributions.v1": MinutesDistributed,
