@@ -16,7 +16,6 @@ ClientError
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -110,7 +109,7 @@ def object_of(response: httpx.Response) -> dict[str, Any]:
     """
     try:
         said = response.json()
-    except (json.JSONDecodeError, UnicodeDecodeError):
+    except (ValueError, RecursionError):
         said = None
     if not isinstance(said, dict):
         raise BadAnswer(f"the answer {response.status_code} carries no JSON object; is this a gateway's address?")

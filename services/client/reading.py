@@ -150,7 +150,7 @@ def _disclosure(message: ServerSent) -> Disclosure | None:
 def _object(message: ServerSent) -> dict[str, object]:
     try:
         said = json.loads(message.data)
-    except ValueError:
+    except (ValueError, RecursionError):
         said = None
     if not isinstance(said, dict):
         raise BadAnswer("the stream carries something else than JSON objects")
