@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from services.partner_gateway.documents import routes as documents
 from services.partner_gateway.door import events_in, inbox_out, limits, problems, reference, sent, stream
 from services.partner_gateway.door.context import Gateway
+from services.partner_gateway.partners import routes as partners
 from services.partner_gateway.person import routes as person
 from services.partner_gateway.webhooks import routes as webhooks
 
@@ -19,6 +20,7 @@ ROUTERS = (
     stream.router,
     webhooks.router,
     documents.router,
+    partners.router,
     person.router,
     reference.router,
 )
