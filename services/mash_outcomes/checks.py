@@ -39,7 +39,7 @@ def expect_answer(requested: InformationRequested, case: Case, directory: Direct
     Raises:
         RequestWithoutGround: below section 47, and the ground for asking others is not recorded (H6).
     """
-    if missing := _missing_ground(requested):
+    if missing := missing_ground(requested):
         raise RequestWithoutGround(requested.request_id, missing)
     if case.asked(requested.request_id):
         return
@@ -121,7 +121,7 @@ def _confidential(case: Case, child: ChildRecorded | None) -> bool:
     return case.location_confidential or child is None or child.location_confidential
 
 
-def _missing_ground(requested: InformationRequested) -> list[str]:
+def missing_ground(requested: InformationRequested) -> list[str]:
     """Fields that record no ground, none at section 47. A family that is not told yet needs a reason why not (H6)."""
     if requested.threshold is Threshold.SECTION_47:
         return []

@@ -50,6 +50,7 @@ async def caller(request: Request) -> Caller:
             401, "not-identified", "send a valid API key or token as `Authorization: Bearer …`",
             headers={"WWW-Authenticate": "Bearer"},
         )  # fmt: skip
+    request.state.organisation = found.organisation  # whose rate it counts towards (limits.py)
     return found
 
 
