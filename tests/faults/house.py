@@ -27,7 +27,7 @@ from services.bus.broker import Record
 from services.bus.codec import Codec
 from services.bus.events import ChildMatched, DeadLetter, DeadlineMet
 from services.bus.heard import hear
-from services.bus.kafka import KafkaBroker
+from services.bus.kafka import ANSWER_WITHIN, KafkaBroker
 from services.bus.publish import Publisher
 from services.bus.settings import Settings
 from services.embedded import ADMIN, EmbeddedKafka
@@ -133,6 +133,8 @@ class House:
     folder: Path
     kind: str = "counter"
     store: str = ""
+    patience: float = ANSWER_WITHIN
+    """Seconds after which its processes take a broker that does not answer for one that is away."""
     victims: list[Victim] = field(default_factory=list)
     published: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     """References published, by child, in order."""
@@ -217,6 +219,7 @@ class House:
             "password": at.password.get_secret_value(),
             "victim": self.service,
             "fault": fault,
+            "patience": self.patience,
         }
         others = {name: value for name, value in os.environ.items() if not name.startswith("SAFEBUS_")}
         return others | {f"SAFEBUS_{name.upper()}": str(value) for name, value in told.items()}

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import signal
 
+import pytest
+
 from services.bus.errors import EXIT_TRY_AGAIN
 from tests.faults.house import House, Victim, until
+
+
+@pytest.fixture(autouse=True)
+def _soon_away(house: House) -> None:
+    """Of what these tests wait for, the most is that a process notices."""
+    house.patience = 1.5
 
 
 async def says_the_broker_is_away(victim: Victim) -> None:
@@ -63,7 +71,7 @@ async def test_a_service_started_before_its_broker_waits_for_it(house: House) ->
 async def test_a_send_that_times_out_and_lands_later_is_one_effect(house: House) -> None:
     """The broker freezes with a batch in flight: the process ends, the batch lands, the next process repeats it."""
     await house.publish(200)
-    victim = house.victim("before_send 3 SIGSTOP", send_timeout=2)
+    victim = house.victim("before_send 3 SIGSTOP", send_timeout=2, stop_timeout=2)
     await victim.stopped()
     house.freeze()
     victim.signal(signal.SIGCONT)
@@ -78,7 +86,7 @@ async def test_a_send_that_times_out_and_lands_later_is_one_effect(house: House)
 async def test_a_broker_killed_with_a_batch_under_way_loses_nothing_that_it_acknowledged(house: House) -> None:
     """The service ends in bounded time, to be started again; every event, acknowledged before, has its effect."""
     await house.publish(1000)
-    victim = house.victim("before_send 5 SIGSTOP", send_timeout=2)
+    victim = house.victim("before_send 5 SIGSTOP", send_timeout=2, stop_timeout=2)
     await victim.stopped()
     await house.kill_broker()
     victim.signal(signal.SIGCONT)

@@ -3,6 +3,7 @@
 It goes through `services.bus.run` as every service does; only the schemas come from the checkout, not a registry.
 SAFEBUS_VICTIM names the service, SAFEBUS_FAULT when it is struck and by what,
 as in `committed 3 SIGKILL`: the third time it comes to that point; several are parted by commas.
+SAFEBUS_PATIENCE is for how many seconds the broker may owe it an answer.
 """
 
 from __future__ import annotations
@@ -158,6 +159,7 @@ def main(arguments: Sequence[str]) -> None:
     """Run, or recover; both as the command line would."""
     victim = service(os.environ["SAFEBUS_VICTIM"])
     run.codec_for = lambda at: Codec(MemoryRegistry(), KEYS)
+    kafka.ANSWER_WITHIN = float(os.environ.get("SAFEBUS_PATIENCE", kafka.ANSWER_WITHIN))
     more: dict[str, Any] = {}
     if fault := os.environ.get("SAFEBUS_FAULT"):
         more["probe"] = strike = hold_back(fault) if fault.startswith(HELD_BACK) else probe(fault)
