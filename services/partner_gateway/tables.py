@@ -120,7 +120,7 @@ webhook = sa.Table(
     sa.Column("epoch", sa.Text, nullable=False),
     sa.Column("next_number", sa.BigInteger, nullable=False),  # the first entry for which no delivery was made yet
     sa.Column("created_us", sa.BigInteger, nullable=False),
-    sa.Column("created_epoch", sa.Text, nullable=False),
+    sa.Column("asked_epoch", sa.Text, nullable=False),  # when it was made or last recovered; later ones repeat nothing
     sa.Column("failing", sa.Integer, nullable=False),  # entries in a row that failed at their first attempt
     sa.Column("rest_until_us", sa.BigInteger, nullable=False),  # nothing is tried before
     sa.Column("leased_by", sa.Text),  # whose turn it is: one process sends, in order
@@ -139,11 +139,12 @@ delivery = sa.Table(
     sa.Column("about", sa.Text, nullable=False),  # the disclosure's id; of a late one: role, disclosure's id, event id
     sa.Column("made_us", sa.BigInteger, nullable=False),
     sa.Column("until_us", sa.BigInteger, nullable=False),  # given up if it fails after that
-    sa.Column("state", sa.Text, nullable=False),  # waiting, delivered, given up, renumbered
+    sa.Column("state", sa.Text, nullable=False),  # waiting, delivered, given-up, renumbered
     sa.Column("attempts", sa.Integer, nullable=False),
     sa.Column("next_us", sa.BigInteger, nullable=False),
     sa.Index("delivery_waiting", "webhook_id", "state", "next_us"),
     sa.Index("delivery_about", "webhook_id", "about"),
+    sa.Index("delivery_made", "webhook_id", "made_us"),
 )
 
 attempt = sa.Table(

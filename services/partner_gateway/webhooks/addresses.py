@@ -1,7 +1,7 @@
 """Which network addresses are the public internet's. By our own list: Python's differs from version to version.
 
-Sources: IANA's IPv4 and IPv6 special-purpose address registries (RFC 6890), RFC 6052 and RFC 8215 (NAT64), RFC 3056
-(6to4), RFC 4291 (IPv4-mapped).
+Sources: IANA's IPv4 and IPv6 special-purpose address registries (RFC 6890), RFC 6052 and RFC 8215 (NAT64), RFC 4291
+(IPv4-mapped).
 """
 
 from __future__ import annotations
@@ -39,24 +39,22 @@ _NOT_PUBLIC_6 = tuple(
         (
             "2001::/23",  # protocol assignments: Teredo, ORCHID, benchmarks
             "2001:db8::/32",  # documentation
+            "2002::/16",  # 6to4: any IPv4 address in disguise, and given up (RFC 7526)
             "3fff::/20",
         ),
     )
 )
-_6TO4 = IPv6Network("2002::/16")
 _NAT64 = IPv6Network("64:ff9b::/96")
 
 
 def is_public(address: Address) -> bool:
-    """Whether a stranger's server could have it. An IPv6 address that stands for an IPv4 one is judged as that one."""
+    """Whether a stranger's server could have it. Behind NAT64, an address is judged as the IPv4 one it stands for."""
     if isinstance(address, IPv4Address):
         return not any(address in network for network in _NOT_PUBLIC_4)
     if address.scope_id is not None or address.ipv4_mapped is not None:
         return False  # neither has any business in an answer of the DNS
     if address in _NAT64:
         return is_public(IPv4Address(int(address) & 0xFFFF_FFFF))
-    if address in _6TO4:
-        return is_public(IPv4Address(int(address) >> 80 & 0xFFFF_FFFF))
     return address in _UNICAST_6 and not any(address in network for network in _NOT_PUBLIC_6)
 
 

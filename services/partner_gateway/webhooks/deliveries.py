@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
 from services.bus.settings import Settings
 from services.partner_gateway.inbox import reading
@@ -25,7 +26,7 @@ LEASE_US = 30 * pace.SECOND_US
 
 MOST_MADE = 500
 
-WAITING, DELIVERED, GIVEN_UP, RENUMBERED = "waiting", "delivered", "given up", "renumbered"
+WAITING, DELIVERED, GIVEN_UP, RENUMBERED = "waiting", "delivered", "given-up", "renumbered"
 
 GONE = "the endpoint answered 410: it wants no more"
 
@@ -76,7 +77,7 @@ def make(connection: sa.Connection, webhook_id: str, *, now_us: int, until_us: i
     last = rows[-1].number if rows else begin - 1
     connection.execute(webhook.update().where(_is(webhook_id)).values(epoch=now, next_number=last + 1))
 
-    if now != found.created_epoch:
+    if now != found.asked_epoch:
         known = _known(connection, webhook_id, [row.disclosure_id for row in rows])
         rows = [r for r in rows if known.get(r.disclosure_id, r.time_us < found.created_us) is False]
     notices = [Notice(now, row.number, row.type, row.disclosure_id, now_us) for row in rows]
@@ -84,10 +85,13 @@ def make(connection: sa.Connection, webhook_id: str, *, now_us: int, until_us: i
 
 
 def owe(connection: sa.Connection, webhook_id: str, notices: Sequence[Notice], until_us: int) -> None:
-    """Deliveries of these notices, to be sent from now on."""
+    """Deliveries of these notices, to be sent from now on; also of those that were sent before."""
+    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    new = insert(delivery)
+    again = {name: new.excluded[name] for name in ("until_us", "state", "next_us")}
     if notices:
         rows = [_delivery(webhook_id, notice, until_us) for notice in notices]
-        connection.execute(delivery.insert(), rows)
+        connection.execute(new.on_conflict_do_update(index_elements=delivery.primary_key.columns, set_=again), rows)
 
 
 def due(connection: sa.Connection, *, now_us: int, limit: int) -> Sequence[str]:
@@ -117,7 +121,6 @@ def record(connection: sa.Connection, turn: Turn, outcome: Outcome, *, now_us: i
     found = locked(connection, turn.webhook_id)
     if found is None or found.leased_by != turn.holder:
         return None
-    this = _this(turn.webhook_id, turn.notice.epoch, turn.notice.number)
     connection.execute(
         attempt.insert().values(
             webhook_id=turn.webhook_id, epoch=turn.notice.epoch, number=turn.notice.number, attempt=turn.attempt,
@@ -129,7 +132,9 @@ def record(connection: sa.Connection, turn: Turn, outcome: Outcome, *, now_us: i
         values["state"] = DELIVERED
     else:
         values["next_us"] = now_us + pace.again_after(turn.attempt)
-    connection.execute(delivery.update().where(this).values(values))
+    connection.execute(
+        delivery.update().where(this(turn.webhook_id, turn.notice.epoch, turn.notice.number)).values(values)
+    )
 
     if outcome.gone and found.closed_us is None:
         close(connection, turn.webhook_id, GONE, now_us=now_us)
@@ -240,7 +245,7 @@ def _delivery(webhook_id: str, notice: Notice, until_us: int) -> dict[str, objec
 
 
 def locked(connection: sa.Connection, webhook_id: str) -> sa.Row[Any] | None:
-    """The webhook as it is now, and held until the transaction ends (SQLite holds everything)."""
+    """The webhook as it is now, held until the transaction ends; SQLite holds everything."""
     return connection.execute(sa.select(webhook).where(_is(webhook_id)).with_for_update()).first()
 
 
@@ -254,5 +259,6 @@ def _is(webhook_id: str) -> sa.ColumnElement[bool]:
     return webhook.c.webhook_id == webhook_id
 
 
-def _this(webhook_id: str, epoch: str, number: int) -> sa.ColumnElement[bool]:
+def this(webhook_id: str, epoch: str, number: int) -> sa.ColumnElement[bool]:
+    """That one delivery."""
     return sa.and_(delivery.c.webhook_id == webhook_id, delivery.c.epoch == epoch, delivery.c.number == number)

@@ -71,8 +71,7 @@ class Egress:
     """Sends. Hold it open while it is used."""
 
     def __init__(self, at: Settings, *, resolve: Resolve | None = None) -> None:
-        self._allowed = [rule.strip().lower() for rule in at.webhook_allow.split(",") if rule.strip()]
-        self._demo = is_demo(at)
+        self._at = at
         self._resolve = resolve or self._ask
         self._names = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="webhook-names")
         self._transport = httpx.AsyncHTTPTransport(
@@ -88,32 +87,6 @@ class Egress:
         await self._transport.aclose()
         self._names.shutdown(wait=False, cancel_futures=True)
 
-    def check(self, url: str) -> httpx.URL:
-        """The URL, if a webhook may go there as far as can be told without the DNS.
-
-        Raises:
-            NotAllowed: it may not.
-        """
-        try:
-            parsed = httpx.URL(url)
-        except (httpx.InvalidURL, ValueError):
-            raise NotAllowed("this is not a URL") from None
-        host = _host(parsed)
-        if parsed.scheme not in {"https", "http"} or not host or "%" in host:
-            raise NotAllowed("a webhook's URL begins with https:// and the name of a host")
-        if parsed.userinfo or parsed.fragment:
-            raise NotAllowed("a webhook's URL has no user name, password or fragment")
-        if self._demo and _names_loopback(host):
-            return parsed
-        if parsed.scheme != "https":
-            raise NotAllowed("webhooks are sent over https only")
-        if not any(_matches(host, rule) for rule in self._allowed):
-            raise NotAllowed("this host is not among those that webhooks may go to; ask the operator to allow it")
-        address = literal(host)
-        if address is not None and not is_public(address):
-            raise NotAllowed("this address is not on the public internet")
-        return parsed
-
     async def post(self, url: str, headers: dict[str, str], body: bytes) -> Outcome:
         """One attempt, at most 10 seconds long. Never raises for anything that the other side does."""
         try:
@@ -127,7 +100,7 @@ class Egress:
             return Outcome(None, _in_words(error))
 
     async def _post(self, url: str, headers: dict[str, str], body: bytes) -> Outcome:
-        to = self.check(url)
+        to = check(self._at, url)
         addresses = await self._addresses(to)
         for address in addresses[:-1]:
             with suppress(httpx.ConnectError, httpx.ConnectTimeout):  # nothing was sent: the next address may do
@@ -140,7 +113,7 @@ class Egress:
         one = literal(host)
         port = to.port or (443 if to.scheme == "https" else 80)
         found = [one] if one is not None else await self._resolve(host, port)
-        fit = is_loopback if self._demo and _names_loopback(host) else is_public
+        fit = is_loopback if is_demo(self._at) and _names_loopback(host) else is_public
         if not all(map(fit, found)):
             raise NotAllowed("the host's name leads to an address that is not on the public internet")
         if not found:
@@ -178,6 +151,33 @@ class Egress:
         finally:
             await response.aclose()
         return _answered(response.status_code)
+
+
+def check(at: Settings, url: str) -> httpx.URL:
+    """The URL, if a webhook may go there as far as can be told without the DNS.
+
+    Raises:
+        NotAllowed: it may not.
+    """
+    try:
+        parsed = httpx.URL(url)
+    except (httpx.InvalidURL, ValueError):
+        raise NotAllowed("this is not a URL") from None
+    host = _host(parsed)
+    if parsed.scheme not in {"https", "http"} or not host or "%" in host:
+        raise NotAllowed("a webhook's URL begins with https:// and the name of a host")
+    if parsed.userinfo or parsed.fragment:
+        raise NotAllowed("a webhook's URL has no user name, password or fragment")
+    if is_demo(at) and _names_loopback(host):
+        return parsed
+    if parsed.scheme != "https":
+        raise NotAllowed("webhooks are sent over https only")
+    if not any(_matches(host, rule.strip().lower()) for rule in at.webhook_allow.split(",")):
+        raise NotAllowed("this host is not among those that webhooks may go to; ask the operator to allow it")
+    address = literal(host)
+    if address is not None and not is_public(address):
+        raise NotAllowed("this address is not on the public internet")
+    return parsed
 
 
 def is_demo(at: Settings) -> bool:
