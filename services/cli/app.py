@@ -142,6 +142,14 @@ def directory(context: typer.Context) -> None:
     _pass_on(room, context)
 
 
+@app.command(rich_help_panel=SET_UP, context_settings=PASSED_ON)
+def partner(context: typer.Context) -> None:
+    """The gateway's partners: add, rotate their keys, list, test."""
+    from services.cli.partner import app as room
+
+    _pass_on(room, context)
+
+
 @app.command(rich_help_panel=SET_UP)
 def config(as_json: AsJson = False) -> None:
     """Show every setting: its value, where that comes from, what it means. Secrets stay hidden."""

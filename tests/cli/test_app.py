@@ -15,7 +15,7 @@ from services.bus.errors import CatalogueInvalid, MustStop, NotPermitted, Surrou
 from services.cli import told
 from services.cli.app import app
 
-COMMANDS = ["up", "down", "status", "demo", "topics", "directory", "config", "publish", "run", "recover"]
+COMMANDS = ["up", "down", "status", "demo", "topics", "directory", "config", "publish", "run", "recover", "partner"]
 SLOW = ("aiokafka", "confluent_kafka", "fastavro", "pydantic", "sqlalchemy")
 
 
@@ -126,7 +126,7 @@ def test_a_data_directory_that_is_none(tmp_path: Path, command: str) -> None:
     assert "cannot be used: Not a directory" in done.stderr
 
 
-@pytest.mark.parametrize("command", ["run", "recover"])
+@pytest.mark.parametrize("command", ["run", "recover", "partner"])
 def test_a_service_that_there_is_not(command: str) -> None:
     """The sentence lists those that there are."""
     done = safebus(command, "mash")

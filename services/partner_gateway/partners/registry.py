@@ -11,6 +11,7 @@ import re
 import secrets
 from collections.abc import Collection, Sequence
 from hashlib import sha256
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -41,6 +42,15 @@ def scopes_of(acts_as: str, catalogue: Catalogue) -> frozenset[str]:
         raise UserMistake(f"there is no agency {acts_as} in the catalogue; there are {', '.join(agencies)}")
     both = {t.name for t in catalogue.topics.values() if acts_as in t.written_by and DOOR in t.written_by}
     return frozenset(both | {INBOX, RECEIPTS})
+
+
+def granted(of: sa.Row[tuple[Any, ...]], catalogue: Catalogue) -> frozenset[str]:
+    """What a new key of this partner may do.
+
+    Raises:
+        UserMistake: the catalogue no longer has the agency that it acts as.
+    """
+    return scopes_of(of.acts_as, catalogue) | (frozenset({SANDBOX}) if of.sandbox else frozenset())
 
 
 def add_partner(
@@ -84,7 +94,7 @@ def close_partner(connection: sa.Connection, organisation: str, *, now_us: int) 
         connection.execute(table.update().where(mine).values(closed_us=now_us, **more))
 
 
-def open_partner(connection: sa.Connection, organisation: str) -> sa.Row[tuple[str, str, bool, int, int | None]]:
+def open_partner(connection: sa.Connection, organisation: str) -> sa.Row[tuple[Any, ...]]:
     """Its row.
 
     Raises:
@@ -194,7 +204,20 @@ def add_person(
     return person_id
 
 
-def people_of(connection: sa.Connection, organisation: str) -> Sequence[sa.Row[tuple[object, ...]]]:
+def close_person(connection: sa.Connection, organisation: str, person_id: str, *, now_us: int) -> None:
+    """This person of that partner signs in no more, and is signed out.
+
+    Raises:
+        UserMistake: it has no such person now.
+    """
+    mine = (person.c.organisation == organisation) & (person.c.person_id == person_id) & person.c.closed_us.is_(None)
+    if connection.execute(person.update().where(mine).values(closed_us=now_us, subject=None)).rowcount != 1:
+        raise UserMistake(f"{organisation} has no such person; `safebus partner list` shows whom it has")
+    for table in (session, link):
+        connection.execute(table.delete().where(table.c.person_id == person_id))
+
+
+def people_of(connection: sa.Connection, organisation: str) -> Sequence[sa.Row[tuple[Any, ...]]]:
     """Its named people now, by name."""
     mine = (person.c.organisation == organisation) & person.c.closed_us.is_(None)
     return connection.execute(sa.select(person).where(mine).order_by(person.c.name, person.c.person_id)).all()
@@ -214,6 +237,25 @@ def one_time_link(connection: sa.Connection, person_id: str, *, now_us: int, min
     row = {"hash": hash_of(token), "person_id": person_id, "expires_us": expires_us, "used_us": None}
     connection.execute(link.insert(), row)
     return token
+
+
+def partners(connection: sa.Connection) -> Sequence[sa.Row[tuple[Any, ...]]]:
+    """Every partner now, by id."""
+    now = sa.select(partner).where(partner.c.closed_us.is_(None))
+    return connection.execute(now.order_by(partner.c.organisation)).all()
+
+
+def keys_of(connection: sa.Connection, organisation: str, *, now_us: int) -> Sequence[sa.Row[tuple[Any, ...]]]:
+    """Its keys that work now, the newest first."""
+    mine = (api_key.c.organisation == organisation) & api_key.c.revoked_us.is_(None) & (api_key.c.expires_us > now_us)
+    query = sa.select(api_key).where(mine).order_by(api_key.c.created_us.desc(), api_key.c.key_id)
+    return connection.execute(query).all()
+
+
+def clients_of(connection: sa.Connection, organisation: str) -> Sequence[str]:
+    """Ids of the systems that speak for it with access tokens."""
+    query = sa.select(token_client.c.client_id).where(token_client.c.organisation == organisation)
+    return connection.execute(query.order_by(token_client.c.client_id)).scalars().all()
 
 
 def hash_of(secret: str) -> bytes:

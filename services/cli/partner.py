@@ -1,0 +1,346 @@
+"""`safebus partner`: who may come to the gateway's door, by which keys, and which of their people may sign in.
+
+It works in the gateway's own database, so it runs where SAFEBUS_STORE_URL or SAFEBUS_DATA_DIR is the gateway's.
+Exit codes: 0 done; 1 a hop of `test` failed; 2 a mistake, in one sentence; 75 the database is away.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from services.bus.errors import UserMistake
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from services.bus.access import Access
+    from services.bus.catalogue import Catalogue
+    from services.bus.settings import Settings
+
+A_HOP_FAILED = 1
+LEAD = "designated safeguarding lead"
+
+app = typer.Typer(name="partner", help="Who may come to the gateway, and how.", no_args_is_help=True)
+
+Org = Annotated[str, typer.Argument(metavar="ORG", help="As in the directory: school:110394.", show_default=False)]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of words.")]
+Save = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="Write the key there, for the owner only, and do not show it.", show_default=False
+    ),
+]
+Days = Annotated[float, typer.Option(min=0.01, max=3660, help="The key expires after so many days.")]
+Post = Annotated[str, typer.Option(help="What this person is there.")]
+Email = Annotated[str | None, typer.Option(help="Where a notice says that something waits.", show_default=False)]
+Subject = Annotated[
+    str | None, typer.Option(help="How the OpenID Connect issuer calls this person.", show_default=False)
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """What a command works with."""
+
+    at: Settings
+    access: Access
+    catalogue: Catalogue
+    now_us: int
+
+
+@contextmanager
+def office() -> Iterator[Office]:
+    """The gateway's tables, made if the gateway has not run yet."""
+    from services.bus.access import Access
+    from services.bus.catalogue import load
+    from services.bus.clock import Clock
+    from services.bus.settings import settings
+    from services.partner_gateway.wiring import SERVICE
+
+    at = settings()
+    access = Access(at, SERVICE.name)
+    try:
+        access.run(lambda connection: _make(connection, SERVICE.name))
+        yield Office(at, access, load(at.catalogue), int(Clock.of(at).now().timestamp() * 1_000_000))
+    finally:
+        access.close()
+
+
+def _make(connection: sa.Connection, service: str) -> None:
+    import sqlalchemy as sa
+
+    from services.partner_gateway.tables import metadata
+
+    if connection.dialect.name != "sqlite":
+        connection.execute(sa.schema.CreateSchema(service.replace("-", "_"), if_not_exists=True))
+    metadata.create_all(connection)
+
+
+@app.command()
+def add(
+    organisation: Org,
+    principal: Annotated[str, typer.Option("--as", help="Whose events it may post, as in topics.yaml.")],
+    sandbox: Annotated[bool, typer.Option("--sandbox", help="It may have test events sent to itself.")] = False,
+    person: Annotated[str | None, typer.Option(help="A named person who may sign in.", show_default=False)] = None,
+    post: Post = LEAD,
+    email: Email = None,
+    subject: Subject = None,
+    days: Days = 365.0,
+    save: Save = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make an organisation a partner, with an API key that is shown now and never again."""
+    from services.partner_gateway.partners import registry
+
+    with office() as here:
+
+        def make(connection: sa.Connection) -> tuple[str, list[str], str | None]:
+            registry.add_partner(connection, organisation, principal, now_us=here.now_us, sandbox=sandbox)
+            row = registry.open_partner(connection, organisation)
+            may = registry.granted(row, here.catalogue)
+            key = registry.add_key(connection, organisation, may, now_us=here.now_us, days=days)
+            named = None
+            if person is not None:
+                named = registry.add_person(connection, organisation, person, post, subject=subject, email=email)
+            return _kept(key, save), sorted(may), named
+
+        key, scopes, person_id = here.access.run(make)
+    told = {"organisation": organisation, "acts_as": principal, "sandbox": sandbox, "scopes": scopes}
+    lines = [f"{organisation} is a partner; it may use {', '.join(scopes)}"]
+    lines += [f"{person_id} may sign in, by `safebus partner link {organisation} {person_id}`"] if person_id else []
+    _tell_key(told | {"person_id": person_id}, lines, key, save, as_json)
+
+
+@app.command("rotate-key")
+def rotate_key(
+    organisation: Org,
+    overlap: Annotated[
+        float, typer.Option("--overlap-days", min=0, max=365, help="The former keys work so long; 0 if one leaked.")
+    ] = 7.0,
+    days: Days = 365.0,
+    save: Save = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a new key, shown now and never again; the former ones end after an overlap."""
+    from services.partner_gateway.partners import registry
+
+    with office() as here:
+
+        def make(connection: sa.Connection) -> str:
+            may = registry.granted(registry.open_partner(connection, organisation), here.catalogue)
+            key = registry.rotate_key(
+                connection, organisation, may, now_us=here.now_us, overlap_days=overlap, days=days
+            )
+            return _kept(key, save)
+
+        key = here.access.run(make)
+    ends = f"after {overlap:g} days" if overlap else "within seconds"
+    _tell_key({"organisation": organisation}, [f"the former keys of {organisation} end {ends}"], key, save, as_json)
+
+
+@app.command("person")
+def person_(
+    organisation: Org,
+    name: Annotated[str, typer.Argument(help="The person's name.", show_default=False)],
+    post: Post = LEAD,
+    email: Email = None,
+    subject: Subject = None,
+    as_json: AsJson = False,
+) -> None:
+    """Name one more person who may sign in for a partner."""
+    from services.partner_gateway.partners import registry
+
+    with office() as here:
+        person_id = here.access.run(
+            lambda c: registry.add_person(c, organisation, name, post, subject=subject, email=email)
+        )
+    _tell(
+        {"organisation": organisation, "person_id": person_id},
+        [f"{person_id} may sign in, by `safebus partner link {organisation} {person_id}`"],
+        as_json,
+    )
+
+
+@app.command("client")
+def client_(
+    organisation: Org,
+    client_id: Annotated[str, typer.Argument(help="As the issuer of access tokens names it.", show_default=False)],
+    as_json: AsJson = False,
+) -> None:
+    """Let a partner's system speak for it with access tokens, by OAuth2 client credentials."""
+    from services.partner_gateway.partners import registry
+
+    with office() as here:
+
+        def make(connection: sa.Connection) -> None:
+            may = registry.granted(registry.open_partner(connection, organisation), here.catalogue)
+            registry.add_client(connection, client_id, organisation, may)
+
+        here.access.run(make)
+        trusts = here.at.jwt_issuer
+    told = {"organisation": organisation, "client_id": client_id}
+    by = f"with tokens of {trusts}" if trusts else "once SAFEBUS_JWT_ISSUER and SAFEBUS_JWKS_URL are set"
+    _tell(told, [f"{client_id} speaks for {organisation}, {by}"], as_json)
+
+
+@app.command("list")
+def list_(as_json: AsJson = False) -> None:
+    """Show every partner, its keys (never their secrets), clients and named people."""
+    from services.partner_gateway.partners import registry
+
+    with office() as here:
+
+        def look(connection: sa.Connection) -> list[dict[str, Any]]:
+            return [_as_object(connection, row, here.now_us) for row in registry.partners(connection)]
+
+        found = here.access.run(look)
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+    elif not found:
+        typer.echo("there are no partners yet; `safebus partner add ORG --as PRINCIPAL` makes one")
+    else:
+        _print(found)
+
+
+@app.command()
+def link(
+    organisation: Org,
+    person_id: Annotated[str, typer.Argument(metavar="PERSON", help="As `list` shows it.", show_default=False)],
+    minutes: Annotated[float, typer.Option(min=1, max=1440, help="It works for so long.")] = 30.0,
+    as_json: AsJson = False,
+) -> None:
+    """Make a link that signs a named person in, once. For a demo; in use, people sign in by OpenID Connect."""
+    from services.partner_gateway.partners import registry
+    from services.partner_gateway.person.sign_in import link_path
+
+    with office() as here:
+
+        def make(connection: sa.Connection) -> str:
+            registry.open_partner(connection, organisation)
+            if person_id not in {row.person_id for row in registry.people_of(connection, organisation)}:
+                raise UserMistake(f"{organisation} has no such person; `safebus partner list` shows whom it has")
+            return registry.one_time_link(connection, person_id, now_us=here.now_us, minutes=minutes)
+
+        url = address(here.at) + link_path(here.access.run(make))
+    _tell({"url": url, "minutes": minutes}, [url, f"it works once, for {minutes:g} minutes"], as_json)
+
+
+@app.command("test")
+def try_out(organisation: Org, as_json: AsJson = False) -> None:
+    """Send a test event through the whole path, and report each hop. It stays in the inbox, marked as a test.
+
+    Exit code 0 if every hop is good, 1 if one is not.
+    """
+    import asyncio
+
+    from services.cli.hops import Hop, Trial
+
+    found: list[Hop] = []
+
+    def say(hop: Hop) -> None:
+        found.append(hop)
+        if not as_json:
+            typer.echo(str(hop))
+
+    with office() as here:
+        good = asyncio.run(Trial(here, address(here.at), organisation).run(say))
+    if as_json:
+        hops = [{"hop": hop.name, "good": hop.good, "what": hop.what, "ms": hop.ms} for hop in found]
+        typer.echo(json.dumps({"organisation": organisation, "good": good, "hops": hops}, indent=2))
+    raise typer.Exit(0 if good else A_HOP_FAILED)
+
+
+@app.command()
+def remove(
+    organisation: Org,
+    person_id: Annotated[
+        str | None, typer.Option("--person", help="Only this person of it.", show_default=False)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """End a partner, with its keys, clients, people and webhooks, within seconds; its inbox stays as it is."""
+    from services.partner_gateway.partners import registry
+
+    with office() as here:
+        if person_id is None:
+            here.access.run(lambda c: registry.close_partner(c, organisation, now_us=here.now_us))
+            said = f"{organisation} is no longer a partner; nothing of it works any more, and its inbox was kept"
+        else:
+            here.access.run(lambda c: registry.close_person(c, organisation, person_id, now_us=here.now_us))
+            said = f"{person_id} of {organisation} can no longer sign in"
+    _tell({"organisation": organisation, "person_id": person_id, "removed": True}, [said], as_json)
+
+
+def address(at: Settings) -> str:
+    """Where the gateway that works here is, as it said itself; before it ran, as the settings say."""
+    from services.partner_gateway.door.serve import where
+
+    scheme = "https" if at.gateway_tls_cert else "http"
+    return (where(at) or at.gateway_url or f"{scheme}://{at.gateway_host}:{at.gateway_port}").rstrip("/")
+
+
+def _kept(key: str, save: Path | None) -> str:
+    """Within the transaction: a key that could not be saved was never made."""
+    if save is not None:
+        from services.embedded.files import write_private
+
+        try:
+            write_private(save, f"{key}\n")
+        except OSError as error:
+            raise UserMistake(f"{save} cannot be written: {error.strerror}; no key was made") from None
+    return key
+
+
+def _tell_key(told: dict[str, Any], lines: list[str], key: str, save: Path | None, as_json: bool) -> None:
+    if save is not None:
+        _tell(told | {"key_file": str(save)}, [*lines, f"its key is in {save}, which only you can read"], as_json)
+    else:
+        _tell(told | {"key": key}, [*lines, "its key, shown now and never again:", key], as_json)
+
+
+def _tell(told: dict[str, Any], lines: list[str], as_json: bool) -> None:
+    typer.echo(json.dumps(told, indent=2) if as_json else "\n".join(lines))
+
+
+def _as_object(connection: sa.Connection, row: Any, now_us: int) -> dict[str, Any]:
+    from services.partner_gateway.partners import registry
+
+    keys = registry.keys_of(connection, row.organisation, now_us=now_us)
+    people = registry.people_of(connection, row.organisation)
+    return {
+        "organisation": row.organisation,
+        "acts_as": row.acts_as,
+        "sandbox": row.sandbox,
+        "keys": [{"key_id": key.key_id, "expires": _moment(key.expires_us)} for key in keys],
+        "clients": list(registry.clients_of(connection, row.organisation)),
+        "people": [{"person_id": one.person_id, "name": one.name, "post": one.post} for one in people],
+    }
+
+
+def _moment(us: int) -> str:
+    return datetime.fromtimestamp(us / 1_000_000, UTC).isoformat(timespec="seconds")
+
+
+def _print(found: list[dict[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for name in ("partner", "acts as", "keys, until", "people"):
+        shown.add_column(name, overflow="fold")
+    for row in found:
+        keys = [f"{key['key_id']}, {key['expires'][:10]}" for key in row["keys"]]
+        people = [f"{one['person_id']}  {one['name']}, {one['post']}" for one in row["people"]]
+        kind = row["acts_as"] + (", sandbox" if row["sandbox"] else "")
+        by = [*keys, *(f"client {name}" for name in row["clients"])] or ["none"]
+        shown.add_row(row["organisation"], kind, Text("\n".join(by)), Text("\n".join(people)))
+    Console(highlight=False).print(shown)
