@@ -23,23 +23,29 @@ from services.supervisor.servers import apply_catalogue
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    """Kafka and registry with the whole catalogue applied. Tests share it: use ids of your own."""
+def stack_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedKafka]:
+    """The stack's broker. A test that stops it starts it again."""
     folder = tmp_path_factory.mktemp("gateway-stack")
-    kafka = EmbeddedKafka(folder / "kafka", free_port(), folder / "secrets.json")
+    yield (kafka := EmbeddedKafka(folder / "kafka", free_port(), folder / "secrets.json"))
+    asyncio.run(kafka.stop())
+
+
+@pytest.fixture(scope="session")
+def stack(stack_kafka: EmbeddedKafka, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """Kafka and registry with the whole catalogue applied. Tests share it: use ids of your own."""
+    folder = tmp_path_factory.mktemp("gateway-registry")
     registry = EmbeddedRegistry(folder / "registry", free_port())
-    asyncio.run(_start(kafka, registry))
+    asyncio.run(_start(stack_kafka, registry))
     at = Settings(
         data_dir=folder,
-        secrets_file=folder / "secrets.json",
-        bootstrap_servers=kafka.bootstrap_servers,
+        secrets_file=stack_kafka.secrets_path,
+        bootstrap_servers=stack_kafka.bootstrap_servers,
         registry_url=registry.url,
         replication_factor=1,
     )
     apply_catalogue(at)
     yield at
     asyncio.run(registry.stop())
-    asyncio.run(kafka.stop())
 
 
 async def _start(kafka: EmbeddedKafka, registry: EmbeddedRegistry) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -327,6 +328,31 @@ async def test_an_event_may_refer_only_to_what_its_sender_uploaded(client: httpx
     assert await check_references(gateway, COUNCIL, refer(elsewhere)) == [
         ("/document/size", OTHER), ("/document/media_type", OTHER), ("/document/location", OTHER),
     ]  # fmt: skip
+
+
+async def test_the_door_asks_of_each_event_whether_its_documents_are_the_senders(client: httpx.AsyncClient) -> None:
+    """Alone or in a batch, the answer points at what is wrong; the rest of the batch goes on."""
+    claim = await uploaded(client)
+    good, bad = posted_with(claim), posted_with(claim | {"sha256": "0" * 64})
+    wrong = {"pointer": "#/data/document/sha256", "detail": NOT_YOURS}
+    acting(client, COUNCIL)
+    alone = await post(client, bad, "cloudevents")
+    assert (alone.status_code, alone.json()["type"]) == (422, "urn:safebus:problem:unknown-document")
+    assert alone.json()["errors"] == [wrong]
+    first, second = (await post(client, [good, bad], "cloudevents-batch")).json()["results"]
+    assert first["status"] == 202
+    assert (second["status"], second["problem"]["errors"]) == (422, [wrong])
+
+
+def posted_with(claim: dict[str, Any]) -> dict[str, Any]:
+    data = minutes_with(claim).model_dump(mode="json", by_alias=True)
+    source = f"urn:safebus:{COUNCIL}"
+    return {"specversion": "1.0", "id": str(uuid4()), "source": source, "type": e.MinutesApproved.topic, "data": data}
+
+
+async def post(client: httpx.AsyncClient, body: object, mode: str) -> httpx.Response:
+    kind = {"Content-Type": f"application/{mode}+json"}
+    return await client.post(f"/v1/events/{e.MinutesApproved.topic}", content=json.dumps(body), headers=kind)
 
 
 def minutes_with(claim: dict[str, Any] | None) -> e.MinutesApproved:

@@ -14,6 +14,7 @@ from services.bus.codec import event_types
 from services.bus.envelope import Event
 from services.bus.events import ClaimCheck
 from services.partner_gateway.door.context import Gateway
+from services.partner_gateway.door.problems import Problem
 from services.partner_gateway.partners.registry import DOOR
 from services.partner_gateway.tables import document
 
@@ -31,12 +32,23 @@ def carriers(catalogue: Catalogue) -> frozenset[str]:
     return frozenset(name for name in catalogue.topics_written_by(DOOR) if mentions(event_types()[name]))
 
 
+async def only_own_documents(gateway: Gateway, organisation: str, event: Event) -> None:
+    """Nothing, if the event may be taken.
+
+    Raises:
+        Problem: 422, it refers to a document that this organisation has not uploaded.
+    """
+    if wrong := await check_references(gateway, organisation, event):
+        errors = [(f"/data{pointer}", reason) for pointer, reason in wrong]
+        raise Problem(422, "unknown-document", "the event refers to a document that is not yours", errors=errors)
+
+
 async def check_references(gateway: Gateway, organisation: str, event: Event) -> list[tuple[str, str]]:
     """What is wrong with the documents that `event` refers to: JSON pointers into its body, each with the reason.
 
     A document that nobody uploaded and one that another organisation uploaded are one and the same: not yours.
     """
-    found = list(_claims(event, ""))
+    found = list(_claims(event, "")) if mentions(type(event)) else []
     if not found:
         return []
     wanted = {claim.sha256 for _, claim in found}

@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse
 
 from services.bus.codec import event_types
 from services.bus.envelope import Event
+from services.partner_gateway.documents.references import only_own_documents
 from services.partner_gateway.door.cloudevents import (
     BATCH,
     BINARY,
@@ -53,6 +54,7 @@ async def post_events(topic: str, request: Request, who: Annotated[Caller, Depen
         return await _batch(gateway, topic, json_of(body), who)
     said = binary(request.headers.raw, body) if kind == BINARY else structured(json_of(body))
     event = event_of(said, topic, _bounds(gateway, who))
+    await only_own_documents(gateway, who.organisation, event)
     [posted] = await gateway.postbox.post([event], who.organisation)
     if refused := refusal(posted):
         raise refused
@@ -126,7 +128,9 @@ async def _batch(gateway: Gateway, topic: str, items: Any, who: Caller) -> JSONR
         result: dict[str, Any] = {"index": index, "id": said.id}
         results.append(result)
         try:
-            sound.append((result, event_of(said, topic, bounds)))
+            event = event_of(said, topic, bounds)
+            await only_own_documents(gateway, who.organisation, event)
+            sound.append((result, event))
         except Problem as problem:
             result |= {"status": problem.status, "problem": problem.body()}
     await _post_batch(gateway, sound, who)
