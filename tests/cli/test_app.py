@@ -126,7 +126,7 @@ def test_a_data_directory_that_is_none(tmp_path: Path, command: str) -> None:
     assert "cannot be used: Not a directory" in done.stderr
 
 
-@pytest.mark.parametrize("command", ["run", "recover", "partner"])
+@pytest.mark.parametrize("command", ["run", "recover"])
 def test_a_service_that_there_is_not(command: str) -> None:
     """The sentence lists those that there are."""
     done = safebus(command, "mash")
