@@ -79,6 +79,7 @@ class Settings(BaseSettings):
     jwt_issuer: str | None = Field(None, description="who issues access tokens to partners' systems")
     jwt_audience: str = Field("safebus", description="whom those tokens must be for")
     jwks_url: str | None = Field(None, description="where that issuer's public keys are")
+    jwt_token_url: str | None = Field(None, description="where partners' systems get those tokens; for /docs")
 
     # What a process shows
     http_host: str = "127.0.0.1"
