@@ -67,7 +67,9 @@ def _token(request: Request) -> str:
 
 
 class StreamingProtocol(H11Protocol):
-    """uvicorn's own, which also lets the application see the connection: what is unsent, and how to end it."""
+    """The server's side of one connection, which the application sees as `state.transport`: whether it stands, and how
+    to end it.
+    """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)

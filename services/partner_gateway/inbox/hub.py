@@ -31,7 +31,7 @@ PIECE = 65_536
 POLL = 0.25
 """Seconds between looks for what other processes have written, which only PostgreSQL lets them."""
 
-_AT_ONCE = 500
+_AT_ONCE = 100
 
 log = structlog.get_logger()
 
@@ -222,15 +222,15 @@ since the epoch is another."""
 
 def _news(connection: sa.Connection, known: Mapping[str, tuple[str, int]], now_us: int) -> tuple[str, News]:
     """The epoch, and what is new of the inboxes of which (epoch, last) are known."""
-    epoch, found, places = reading.epoch(connection), News(), []
+    epoch, found, wanted = reading.epoch(connection), News(), []
     for name, last in _lasts(connection, list(known)):
         was, after = known[name]
         if was != epoch or last > after:
             found[name] = (last, [])
-        if was == epoch and last - after <= KEEP:
-            places += [(name, number) for number in range(after + 1, last + 1)]
-    for start in range(0, len(places), _AT_ONCE):
-        for row in reading.numbered(connection, places[start : start + _AT_ONCE], now_us):
+        if was == epoch and after < last <= after + KEEP:
+            wanted.append(reading.Stretch(name, after, last))
+    for start in range(0, len(wanted), _AT_ONCE):
+        for row in reading.stretches(connection, wanted[start : start + _AT_ONCE], now_us):
             found[row.organisation][1].append(frame(row, epoch))
     return epoch, found
 
