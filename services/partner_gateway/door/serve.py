@@ -11,6 +11,8 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import structlog
 import uvicorn
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.schema import CreateSchema
 
 from services.bus.access import Access
 from services.bus.catalogue import load
@@ -22,8 +24,8 @@ from services.bus.run import codec_for
 from services.bus.settings import Settings
 from services.partner_gateway.door.app import application
 from services.partner_gateway.door.context import Gateway
+from services.partner_gateway.door.limits import Unhurried
 from services.partner_gateway.door.posting import Postbox
-from services.partner_gateway.door.stream import StreamingProtocol
 from services.partner_gateway.inbox.hub import Hub
 from services.partner_gateway.inbox.projection import INBOXES
 from services.partner_gateway.partners.identify import Identifier
@@ -35,6 +37,9 @@ DOOR = "run/door.json"
 """Below the data directory: where the gateway is, for commands on this machine."""
 
 log = structlog.get_logger()
+
+OWN_SCHEMA = CreateSchema(SERVICE.name.replace("-", "_"), if_not_exists=True)
+"""On PostgreSQL, as the store has it (bus/store.py)."""
 
 
 @asynccontextmanager
@@ -50,7 +55,7 @@ async def open_door(at: Settings) -> AsyncIterator[str]:
         server = QuietServer(
             uvicorn.Config(
                 application(gateway),
-                http=StreamingProtocol,
+                http=Unhurried,
                 log_config=None,
                 access_log=False,
                 lifespan="off",
@@ -108,11 +113,13 @@ async def _tables(access: Access) -> None:
     """Both kinds, as the loop may not have begun yet. Waits for the database; another process may make them too."""
     while True:
         try:
+            if not access.is_sqlite:
+                await access.write(lambda connection: connection.execute(OWN_SCHEMA))
             for tables in (INBOXES.tables, metadata):
                 await access.write(tables.create_all)
             await access.write(INBOXES.begin)
-        except Surroundings as error:
-            log.warning("waiting", reason=str(error))
+        except (Surroundings, IntegrityError) as error:  # the latter when two make one table at once
+            log.warning("waiting", reason=str(error) if isinstance(error, Surroundings) else "made at once by another")
             await asyncio.sleep(0.5)
         else:
             return
