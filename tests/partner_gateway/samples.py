@@ -24,7 +24,6 @@ def contact(**changed: Any) -> dict[str, Any]:
         "referrer": {
             "role": "SCHOOL",
             "organisation_id": SCHOOL,
-            "post": "designated safeguarding lead",
             "professional": True,
         },
         "grading": "AMBER",
@@ -45,6 +44,23 @@ def event(topic: str = CONTACTS, organisation: str = SCHOOL, **changed: Any) -> 
         "type": topic,
         "data": contact(),
     } | changed
+
+
+def request(**changed: Any) -> dict[str, Any]:
+    """An information request below section 47 with its ground."""
+    return event(
+        REQUESTS,
+        data={
+            "disclosure": {
+                "id": str(uuid4()), "recipient": OTHER, "recipient_role": "SCHOOL",
+                "purpose": "MASH_INFORMATION_REQUEST", "lawful_basis": "PUBLIC_TASK_6_1_E",
+            },
+            "request_id": "r-1", "enquiry_id": "e-1", "child_id": "child-1",
+            "about": {"forenames": "Test", "family_name": "Child", "date_of_birth": "2018-05-01"},
+            "categories": ["ATTENDANCE"], "priority": "AMBER", "threshold": "LEVEL_3", "family_told": "TOLD",
+            "authorised_by": "MASH manager",
+        } | changed,
+    )  # fmt: skip
 
 
 def text(value: Any) -> bytes:

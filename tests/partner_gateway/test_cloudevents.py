@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from services.partner_gateway.door.cloudevents import Bounds, Said, binary, event_of, json_of, structured
 from services.partner_gateway.door.problems import Problem
-from tests.partner_gateway.samples import CONTACTS, DECISIONS, OTHER, REQUESTS, SCHOOL, contact, event, text
+from tests.partner_gateway.samples import CONTACTS, DECISIONS, OTHER, REQUESTS, SCHOOL, contact, event, request, text
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 BOUNDS = Bounds(SCHOOL, NOW, NOW - timedelta(days=400))
@@ -185,23 +185,6 @@ def test_a_trace_that_something_on_the_way_garbled_is_left_out() -> None:
     good = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     assert taken(binary([*plain, (b"traceparent", good)], text(contact()))).envelope.traceparent == good.decode()
     assert taken(binary([*plain, (b"traceparent", b"x")], text(contact()))).envelope.traceparent is None
-
-
-def request(**changed: Any) -> dict[str, Any]:
-    """An information request below section 47 with its ground."""
-    return event(
-        REQUESTS,
-        data={
-            "disclosure": {
-                "id": "0b6c1bd6-5e25-5cf2-b4ab-8d5c6f0e9f11", "recipient": OTHER, "recipient_role": "SCHOOL",
-                "purpose": "INFORMATION_REQUEST", "lawful_basis": "PUBLIC_TASK_6_1_E",
-            },
-            "request_id": "r-1", "enquiry_id": "e-1", "child_id": "child-1",
-            "about": {"given_name": "Test", "family_name": "Child", "date_of_birth": "2018-05-01"},
-            "categories": ["EDUCATION"], "priority": "AMBER", "threshold": "LEVEL_3", "family_told": "TOLD",
-            "authorised_by": "MASH manager",
-        } | changed,
-    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
