@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
@@ -30,7 +30,7 @@ from services.bus.health import Health
 from services.bus.heard import hear
 from services.bus.metrics import BATCH, HEARD, REDONE, UNSENT
 from services.bus.outgoing import Outgoing
-from services.bus.positions import Known, where_to_start
+from services.bus.partitions import Partitions
 from services.bus.recovery import Recovery
 from services.bus.service import Service
 from services.bus.settings import Settings
@@ -42,9 +42,6 @@ PRUNE_INTERVAL = 3600.0
 
 UNLUCKY = 10
 """Batches in a row that another worker overtook, as it may; more are somebody's fault."""
-
-RING = 2**20
-"""More outputs than one ring has."""
 
 T = TypeVar("T")
 Polled = Mapping[Partition, Sequence[Record]]
@@ -94,18 +91,14 @@ class Loop:
         emitted = {kind.topic for kind in service.emits} | {DeadLetter.topic}
         self._encoded, self._said = sorted(emitted), sorted({*service.says, *emitted})
         self._reader = broker.reader(service.name, self._topics)
-        self._registrar = broker.registrar()
+        self.partitions = Partitions(service.name, self._topics, broker.registrar())
         self._out = Outgoing(service.name, broker.writer(), probe)
         self._directory = DirectoryTable()
         self._claims = Claims(settings.claims)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"{service.name}-store")
         self._stopping = asyncio.Event()
-        self._cluster = ""
-        self._topic_ids: dict[str, str] = {}
         self._generation = -1
         self._overtaken = 0
-        self._known: dict[Partition, int] = {}
-        self._rings: dict[Partition, int] = {}
         self._directory_seen: dict[Partition, int] = {}
         self._checked = self._followed = self._looked = self._swept = self._pruned = 0.0
         self._due: tuple[int, dict[Partition, int]] | None = None
@@ -137,11 +130,11 @@ class Loop:
 
     async def _start(self) -> None:
         await self._patiently(partial(self._in_thread, self._store.open))
-        self._cluster = await self._patiently(self._registrar.cluster_id)
+        await self._patiently(self.partitions.learn_cluster)
         await self._patiently(partial(self._codec.prepare, self._encoded))
         await self._patiently(self._out.writer.start)
         await self._patiently(partial(self._out.writer.know, self._said))
-        self._topic_ids = await self._patiently(self._all_topic_ids)
+        await self._patiently(self.partitions.learn_topics)
         if not self._recovery:
             await self._patiently(partial(self._in_thread, self._with_work, self._refuse_unsound))
         await self._patiently(self._reader.start)
@@ -149,8 +142,8 @@ class Loop:
 
     def _refuse_unsound(self, work: Work) -> None:
         name = self.service.name
-        if other := work.other_cluster(self._cluster):
-            raise MustStop(f"the database of {name} belongs to cluster {other}, this is {self._cluster}")
+        if other := work.other_cluster(self.partitions.cluster):
+            raise MustStop(f"the database of {name} belongs to cluster {other}, this is {self.partitions.cluster}")
         if work.in_recovery():
             raise MustStop(f"a recovery of {name} was interrupted, or still runs; run `safebus recover {name}` again")
 
@@ -227,7 +220,7 @@ class Loop:
             if any(polled.values()):
                 await self._commit({p: rs for p, rs in polled.items() if rs})
             else:
-                await self._pass_gaps([p for p in self._known if p[0] in self._directory_topics])
+                await self._pass_gaps([p for p in self.partitions.known if p[0] in self._directory_topics])
             self.health.waiting(f"the directory is being read ({len(behind)} partitions behind)")
         if paused:
             self._reader.resume(others)
@@ -236,14 +229,15 @@ class Loop:
 
     async def _behind(self, ends: Mapping[Partition, int]) -> list[Partition]:
         """Which of these partitions have not been read that far, whoever owns them."""
-        behind = [p for p, end in ends.items() if self._known.get(p, -1) < end]
-        foreign = [p for p in behind if p not in self._known]
+        known = self.partitions.known
+        behind = [p for p, end in ends.items() if known.get(p, -1) < end]
+        foreign = [p for p in behind if p not in known]
         if foreign:
-            guards = await self._in_thread(self._with_work, lambda w: w.guards(self._cluster, {p[0] for p in foreign}))
-            ours = self._topic_ids
+            guards = await self._in_thread(self._guards, {p[0] for p in foreign})
+            ours = self.partitions.topic_ids
             at = {(g.topic, g.partition): n.next_offset for g, n in guards.items() if g.topic_id == ours[g.topic]}
-            behind = [p for p in behind if max(at.get(p, -1), self._known.get(p, -1)) < ends[p]]
-            moved = {p: n for p, n in at.items() if p[0] in self._directory_topics and p not in self._known}
+            behind = [p for p in behind if max(at.get(p, -1), known.get(p, -1)) < ends[p]]
+            moved = {p: n for p, n in at.items() if p[0] in self._directory_topics and p not in known}
             if moved != self._directory_seen:
                 self._directory_seen = moved
                 self._directory.forget()
@@ -265,7 +259,7 @@ class Loop:
             self.service.projection.committed()
         self._probe("committed")
         nexts = {p: rs[-1].offset + 1 for p, rs in polled.items()}
-        self._known |= nexts
+        self.partitions.moved(nexts)
         BATCH.labels(self.service.name).observe(len(records))
         for (topic, outcome), number in done.counts.items():
             HEARD.labels(self.service.name, topic, outcome).inc(number)
@@ -276,12 +270,10 @@ class Loop:
     ) -> Round:
         heard = [hear(record, self._codec, self.service.name) for record in records]
         if self._recovery:
-            self._recovery.mark_dead(heard, self._topic_ids)
+            self._recovery.mark_dead(heard, self.partitions.topic_ids)
         with self._store.transaction() as work:
-            for p in sorted(polled):
-                known = Guard(self._known[p], self._rings[p])
-                work.advance(self._cluster, self._place(p), known, Guard(polled[p][-1].offset + 1, known.rings))
-            done = self._batch(work).decide(work, heard, self._topic_ids)
+            self.partitions.advance(work, {p: records[-1].offset + 1 for p, records in polled.items()})
+            done = self._batch(work).decide(work, heard, self.partitions.topic_ids)
             if self._recovery:
                 self._recovery.keep_unsent(done)  # before anything of it is stored
             work.queue(done.outputs)
@@ -305,11 +297,11 @@ class Loop:
     async def _idle(self) -> None:
         await self._out.settle()
         await self._tidy()
-        await self._pass_gaps(list(self._known))
+        await self._pass_gaps(list(self.partitions.known))
         self.health.ready()
         if time.monotonic() - self._swept > self._at.topic_check_interval:
             self._swept = time.monotonic()
-            await self._send_leftovers(list(self._known))
+            await self._send_leftovers(list(self.partitions.known))
         if time.monotonic() - self._pruned > PRUNE_INTERVAL:
             self._pruned = time.monotonic()
             before = self._clock.now() - timedelta(days=self._at.keep_ids_days) - IDS_OUTLIVE
@@ -320,15 +312,11 @@ class Loop:
         partitions is committed."""
         if self._reader.generation != self._generation:
             return
-        after = {p: n for p, n in (await self._reader.positions(partitions)).items() if n > self._known[p]}
+        read = await self._reader.positions(partitions)
+        after = {p: n for p, n in read.items() if n > self.partitions.known[p]}
         if after and self._reader.generation == self._generation:
-            await self._in_thread(self._with_work, partial(self._advance, after=after))
-            self._known |= after
-
-    def _advance(self, work: Work, after: Mapping[Partition, int]) -> None:
-        for p in sorted(after):
-            known = Guard(self._known[p], self._rings[p])
-            work.advance(self._cluster, self._place(p), known, Guard(after[p], known.rings))
+            await self._in_thread(self._with_work, partial(self.partitions.advance, to=after))
+            self.partitions.moved(after)
 
     async def _tidy(self) -> None:
         """Delete acknowledged outputs, when no batch is coming to do it."""
@@ -344,7 +332,7 @@ class Loop:
         due = self._out.committable and moment - self._followed >= self._at.commit_interval
         if not (now or due or moment - self._checked >= self._at.topic_check_interval):
             return
-        self._check_topic_ids(await self._all_topic_ids())
+        await self.partitions.check_topics()
         self._checked = moment
         offsets = self._out.take_committable()
         if offsets and not self._recovery:
@@ -357,7 +345,7 @@ class Loop:
         moment = time.monotonic()
         if self.service.on_alarm is None or moment - self._looked < self._at.poll_ms / 1000:
             return
-        if self._recovery and not self._recovery.caught_up(self._known):
+        if self._recovery and not self._recovery.caught_up(self.partitions.known):
             return
         self._looked = moment
         if self._due is None:
@@ -381,21 +369,15 @@ class Loop:
 
     def _transact_alarms(self, until_us: int) -> Round:
         with self._store.transaction() as work:
-            rows = work.alarms(until_us, self._known, limit=200)
-            ringing = sorted({(row.topic, row.partition) for row in rows})
-            for p in ringing:
-                known = Guard(self._known[p], self._rings[p])
-                # Or whoever has the partition by now would take these outputs for its own, and delete them unsent.
-                work.advance(self._cluster, self._place(p), known, Guard(known.next_offset, known.rings + 1))
-            # Rings come before the record at the guard's offset, below zero, each after the last one of the partition,
-            # whoever let that ring and whatever the clocks say: else its acknowledgement would delete this one's.
-            ordinals = {p: (self._rings[p] + 1) * RING - 2**62 for p in ringing}
-            done = self._batch(work).ring(work, rows, self._known, ordinals)
+            rows = work.alarms(until_us, self.partitions.known, limit=200)
+            ringing = {(row.topic, row.partition) for row in rows}
+            ordinals = self.partitions.ring(work, ringing)
+            done = self._batch(work).ring(work, rows, self.partitions.known, ordinals)
             if self._recovery:
                 self._recovery.keep_unsent(done)
             work.queue(done.outputs)
             self._probe("before_alarm_commit")
-        self._rings |= {p: self._rings[p] + 1 for p in ringing}
+        self.partitions.rung(ringing)
         return done
 
     # Taking over partitions
@@ -406,18 +388,21 @@ class Loop:
         await self._tidy()
         generation = self._reader.generation
         mine = sorted(self._reader.assignment())
-        self._known, self._due = {}, None
+        self._due = None
+        self.partitions.let_go()
         self._directory.forget()
         if mine:
-            self._check_topic_ids(await self._all_topic_ids())
+            await self.partitions.check_topics()
             if self._recovery:
                 await self._begin_recovery(self._recovery, mine)
             committed = await self._reader.committed(mine)
             begins = await self._reader.beginnings(mine)
-            guards = await self._in_thread(self._with_work, lambda work: work.guards(self._cluster, self._topics))
+            guards = await self._in_thread(self._guards, self._topics)
             ends = await self._reader.ends(mine)
-            positions = {p: self._start_of(p, committed[p], begins[p], guards, ends[p]) for p in mine}
-            await self._in_thread(self._with_work, partial(self._guard_new, positions=positions, guards=guards))
+            positions = self.partitions.starts(committed, begins, ends, guards, recovering=bool(self._recovery))
+            await self._in_thread(
+                self._with_work, partial(self.partitions.guard_new, positions=positions, guards=guards)
+            )
             await self._send_leftovers(mine)
             if self._reader.generation != generation:
                 return
@@ -426,25 +411,12 @@ class Loop:
             for p, offset in positions.items():
                 self._reader.seek(p, offset)
             self._reader.resume(mine)
-            self._known = positions
-            self._rings = {p: guards.get(self._place(p), Guard(0)).rings for p in positions}
+            self.partitions.own(positions, guards)
             # All that came before is acknowledged now, and whoever should have told Kafka so may have died before.
             self._out.committable = {p: n for p, n in positions.items() if n > (committed[p] or begins[p])}
             log.info("claimed", service=self.service.name, partitions=len(mine))
         self._generation = generation
         self.health.ready()
-
-    def _start_of(self, p: Partition, committed: int | None, begins: int, guards: dict[Place, Guard], ends: int) -> int:
-        place = self._place(p)
-        guard = guards[place].next_offset if place in guards else None
-        other = any((g.topic, g.partition) == p and g.topic_id != place.topic_id for g in guards)
-        known = Known(*p, None if self._recovery else committed, begins, guard, other, ends)
-        return where_to_start(known, self.service.name)
-
-    def _guard_new(self, work: Work, positions: Mapping[Partition, int], guards: Mapping[Place, Guard]) -> None:
-        for p, offset in positions.items():
-            if self._place(p) not in guards:
-                work.begin_at(self._cluster, self._place(p), offset)
 
     # Recovery
 
@@ -463,11 +435,14 @@ class Loop:
 
     def _keep(self, work: Work) -> bool:
         """Whether dropping the guards of former incarnations was enough."""
-        return not work.in_recovery() and work.drop_other_incarnations(self._cluster, self._topic_ids) > 0
+        return (
+            not work.in_recovery()
+            and work.drop_other_incarnations(self.partitions.cluster, self.partitions.topic_ids) > 0
+        )
 
     async def _recovered(self) -> bool:
         """Everything was read to the ends that were found, and what was due since has rung."""
-        if not (self._recovery and self._recovery.caught_up(self._known)):
+        if not (self._recovery and self._recovery.caught_up(self.partitions.known)):
             return False
         if self._recovery.kept or self.service.on_alarm is None:
             return True
@@ -476,7 +451,7 @@ class Loop:
     async def _finish_recovery(self) -> None:
         """Kafka's offsets follow the guards, backwards too if the log has become shorter."""
         assert self._recovery is not None
-        if await self._reader.commit(self._known):
+        if await self._reader.commit(self.partitions.known):
             await self._in_thread(self._with_work, Work.end_recovery)
             self._recovery.finished = True
 
@@ -496,23 +471,8 @@ class Loop:
 
     # Small things
 
-    def _place(self, p: Partition) -> Place:
-        return Place(*p, self._topic_ids[p[0]])
-
-    async def _all_topic_ids(self) -> dict[str, str]:
-        found = await self._registrar.topic_ids(self._topics)
-        missing = [topic for topic in self._topics if topic not in found]
-        if missing and not self._topic_ids:
-            raise Surroundings(f"topic {missing[0]} is not there; has `safebus topics apply` been run?")
-        return found
-
-    def _check_topic_ids(self, found: Mapping[str, str]) -> None:
-        for topic, known in self._topic_ids.items():
-            if found.get(topic) != known:
-                raise MustStop(
-                    f"{topic} was deleted{' and made again' if topic in found else ''} under {self.service.name}; "
-                    f"stop every {self.service.name} and run `safebus recover {self.service.name}`"
-                )
+    def _guards(self, topics: Iterable[str]) -> dict[Place, Guard]:
+        return self._with_work(lambda work: work.guards(self.partitions.cluster, topics))
 
     def _with_work(self, use: Callable[[Work], T]) -> T:
         with self._store.transaction() as work:

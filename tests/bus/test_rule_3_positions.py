@@ -150,5 +150,5 @@ async def test_a_topic_that_is_not_there_yet_is_waited_for(carried: Bus) -> None
 async def test_each_partition_is_guarded_from_its_first_assignment(bus: Bus) -> None:
     """Partitions without events have a guard too: whoever waits for them must see that there is nothing to read."""
     async with bus.running() as loop:
-        await eventually(lambda: bool(loop._known))
+        await eventually(lambda: bool(loop.partitions.known))
         assert len(bus.rows(guard)) == TOPICS[MATCHES]

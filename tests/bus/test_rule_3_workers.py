@@ -55,7 +55,9 @@ TALLIER = Service(name="tallier", on={ChildMatched: tally}, emits=(DeadlineMet,)
 
 async def both_have_some(*loops: Any) -> None:
     """Until every partition is claimed, and each worker has claimed some."""
-    await eventually(lambda: all(loop._known for loop in loops) and sum(len(loop._known) for loop in loops) == 3)
+    await eventually(
+        lambda: all(loop.partitions.known for loop in loops) and sum(len(loop.partitions.known) for loop in loops) == 3
+    )
 
 
 async def test_two_partitions_that_share_a_row_lose_no_increment(shared: Bus) -> None:
@@ -104,7 +106,7 @@ async def test_a_worker_that_lost_its_partition_with_a_batch_in_hand_undoes_it(s
     async with shared.running(TALLIER, codec=codec) as one:
         await asyncio.wait_for(codec.reached.wait(), 20)
         async with shared.running(TALLIER) as two:
-            await eventually(lambda: bool(two._known))
+            await eventually(lambda: bool(two.partitions.known))
             # What the other has is decided there; what stayed here waits.
             await shared.publish(*(match(f"j{n}", f"s{n}") for n in range(30)))
             await eventually(lambda: len(shared.rows(state, TALLIER)) == 1)
@@ -154,7 +156,7 @@ async def test_a_rebalance_in_every_batch_disturbs_nothing(shared: Bus) -> None:
         publishing = asyncio.create_task(events())
         for _ in range(4):
             async with shared.running(TALLIER) as other:
-                await eventually(lambda other=other: bool(other._known))  # type: ignore[misc]
+                await eventually(lambda other=other: bool(other.partitions.known))  # type: ignore[misc]
         await publishing
         await shared.quiet(TALLIER)
         await eventually(lambda: shared.rows(outbox, TALLIER) == [])
@@ -180,7 +182,7 @@ async def test_what_a_worker_left_unsent_is_sent_by_the_next_owner_in_order(shar
 async def test_sqlite_runs_once(bus: Bus) -> None:
     """A second process on the same file is told so in a sentence."""
     async with bus.running() as loop:
-        await eventually(lambda: bool(loop._known))
+        await eventually(lambda: bool(loop.partitions.known))
         how = await bus.ended()
     assert "already runs on" in str(how)
     assert getattr(how, "exit_code", None) == 2

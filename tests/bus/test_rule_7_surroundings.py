@@ -231,7 +231,7 @@ async def test_a_deadlock_is_tried_again_at_once(postgres_bus: Bus) -> None:
 async def test_a_paused_worker_does_not_hold_the_database_for_ever(postgres_bus: Bus) -> None:
     """A transaction in which nothing happens is ended by the server: others need the guards that it holds."""
     async with postgres_bus.running() as loop:
-        await eventually(lambda: bool(loop._known))
+        await eventually(lambda: bool(loop.partitions.known))
         assert loop._store._engine
         with loop._store._engine.connect() as connection:
             assert connection.exec_driver_sql("show idle_in_transaction_session_timeout").scalar() != "0"

@@ -62,7 +62,13 @@ async def test_a_batch_waits_for_a_directory_that_another_worker_reads(postgres_
     """Two workers: whichever has the event's partition decides by what the other has read of the directory."""
     bus = postgres_bus
     async with bus.running(TELLER) as one, bus.running(TELLER) as two:
-        await eventually(lambda: bool(one._known) and bool(two._known) and len(one._known) + len(two._known) == 9)
+        await eventually(
+            lambda: (
+                bool(one.partitions.known)
+                and bool(two.partitions.known)
+                and len(one.partitions.known) + len(two.partitions.known) == 9
+            )
+        )
         for n in range(12):
             await bus.publish(child(f"c{n}", 1, f"school:{n}"))
             await bus.publish(match(f"i{n}", f"r{n}", child=f"c{n}"))
@@ -80,7 +86,13 @@ async def test_what_was_asked_before_is_asked_anew_when_another_worker_has_chang
     """One worker decides about a child again and again; the other reads each new record of it."""
     bus = postgres_bus
     async with bus.running(TELLER) as one, bus.running(TELLER) as two:
-        await eventually(lambda: bool(one._known) and bool(two._known) and len(one._known) + len(two._known) == 9)
+        await eventually(
+            lambda: (
+                bool(one.partitions.known)
+                and bool(two.partitions.known)
+                and len(one.partitions.known) + len(two.partitions.known) == 9
+            )
+        )
         for version in range(1, 7):
             await bus.publish(child("c1", version, f"school:{version}"))
             await bus.publish(*(match(f"i{n}", f"r{version}") for n in range(9)))

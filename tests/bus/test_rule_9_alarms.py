@@ -93,7 +93,7 @@ async def test_a_receipt_that_another_worker_has_yet_to_read_counts(postgres_bus
     """Two workers: the one that has the deadline waits until the other has read the receipt."""
     bus = postgres_bus
     async with bus.running(LATER, clock=clock) as one, bus.running(LATER, clock=clock) as two:
-        await eventually(lambda: bool(one._known) and bool(two._known))
+        await eventually(lambda: bool(one.partitions.known) and bool(two.partitions.known))
         await bus.publish(*(match(f"i{n}", "a") for n in range(20)), match("late", "b"))
         await bus.quiet(LATER)
     await bus.publish(*(done(f"i{n}") for n in range(20)))
@@ -108,7 +108,7 @@ async def test_a_receipt_that_another_worker_has_yet_to_read_counts(postgres_bus
 
     slow.learn = held  # type: ignore[method-assign]
     async with bus.running(LATER, clock=clock, codec=slow), bus.running(LATER, clock=clock) as quick:
-        await eventually(lambda: bool(quick._known) and quick._due is not None)
+        await eventually(lambda: bool(quick.partitions.known) and quick._due is not None)
         assert await bus.said(MISSED) == []
         gate.set()
         await bus.until(1, MISSED)
