@@ -16,11 +16,11 @@ from typing import Any
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from services.bus.settings import Settings
 from services.partner_gateway.door.context import Gateway
 from services.partner_gateway.door.problems import Problem
+from services.partner_gateway.door.stream import StreamingProtocol
 
 DOCUMENTS = "/v1/documents"
 
@@ -188,7 +188,7 @@ class Body:
         return Problem(413, "too-large", f"at most {self._most} bytes are taken here", headers=CLOSE)
 
 
-class Unhurried(H11Protocol):
+class Unhurried(StreamingProtocol):
     """uvicorn's HTTP, but a connection whose headers do not come in time is closed: of itself it waits for ever."""
 
     _waiting: asyncio.TimerHandle | None = None
