@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import ssl
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import (
     AclBinding,
     AclOperation,
@@ -32,6 +35,9 @@ from services.embedded import ADMIN, EmbeddedKafka, secrets_for
 from services.embedded.files import write_private
 
 SECONDS = 30.0
+_silent = logging.getLogger("tests.librdkafka")
+_silent.addHandler(logging.NullHandler())
+_silent.propagate = False
 OF_ONE_PRINCIPAL = ("SAFEBUS_PRINCIPAL", "SAFEBUS_PASSWORD")
 
 
@@ -111,7 +117,15 @@ class Broker:
             name, ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096), self.password(name).encode()
         )
         self.admin.alter_user_scram_credentials([credential])[name].result(SECONDS)
+        self._until_it_may_sign_in(name)
         return name
+
+    def _until_it_may_sign_in(self, name: str) -> None:
+        """The broker answers before it knows the password itself: seen on a busy machine."""
+        for _ in range(20):
+            with suppress(KafkaException):
+                AdminClient(self.confluent(name) | {"logger": _silent}).list_topics(timeout=1)
+                return
 
     def allow(
         self, principal: str, *, read: Iterable[str] = (), write: Iterable[str] = (), groups: Iterable[str] = ()
