@@ -194,11 +194,11 @@ async def test_the_connection_goes_to_the_address_that_was_checked() -> None:
 
     async def resolve(host: str, _port: int) -> Sequence[Address]:
         asked.append(host)
-        return [ip_address("127.0.0.1" if len(asked) == 1 else "127.0.0.2")]
+        return [ip_address("127.0.0.2" if len(asked) == 1 else "127.0.0.1")]
 
     async with (
-        endpoint() as checked,
-        endpoint(host="127.0.0.2", port=checked.port) as other,
+        endpoint(host="127.0.0.2") as checked,
+        endpoint(port=checked.port) as other,
         Egress(DEMO, resolve=resolve) as out,
     ):
         assert (await post(out, checked.url)).taken

@@ -224,7 +224,7 @@ def _known(connection: sa.Connection, webhook_id: str, disclosures: Sequence[str
     """For disclosures that deliveries were made about, under whatever number: whether they came to an end."""
     same = sa.and_(delivery.c.webhook_id == webhook_id, delivery.c.about.in_(disclosures))
     ended: dict[str, bool] = {}
-    for about, state in connection.execute(sa.select(delivery.c.about, delivery.c.state).where(same)).tuples():
+    for about, state in connection.execute(sa.select(delivery.c.about, delivery.c.state).where(same)):
         ended[about] = ended.get(about, False) or state != RENUMBERED
     return ended
 

@@ -63,7 +63,7 @@ def shown(connection: sa.Connection, organisation: str, *, now_us: int) -> list[
         sa.select(delivery.c.webhook_id, delivery.c.state, sa.func.count())
         .where(delivery.c.webhook_id.in_(ids), delivery.c.state.in_([WAITING, GIVEN_UP]))
         .group_by(delivery.c.webhook_id, delivery.c.state)
-    ).tuples()
+    )
     found = {(webhook_id, state): count for webhook_id, state, count in counts}
     return [_webhook(row, found, now_us) for row in rows]
 
