@@ -25,7 +25,7 @@ from services.partner_gateway.door.who import Caller
 from services.partner_gateway.partners import identify, jwks, registry
 from services.partner_gateway.partners.identify import Identifier
 from services.partner_gateway.tables import api_key, metadata
-from tests.partner_gateway.issuer import EC, NAME, RSA, Issuer, claims, issuing, signed
+from tests.partner_gateway.tokens import EC, NAME, RSA, Issuer, claims, issuing, signed
 
 SCHOOL, PRACTICE, CLIENT = "school:110394", "practice:K82007", "practice-system"
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
