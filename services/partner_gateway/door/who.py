@@ -40,7 +40,8 @@ async def caller(request: Request) -> Caller:
     Raises:
         Problem: 401 without a proof, or with one that is unknown, expired or revoked: all with the same answer.
     """
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    given = request.headers.getlist("authorization")  # of two, something before us may have checked the other
+    scheme, _, token = (given[0] if len(given) == 1 else "").partition(" ")
     found = None
     if scheme.lower() == "bearer" and token:
         found = await gateway_of(request).identify(token.strip())
