@@ -102,6 +102,7 @@ def test_hosts_that_are_allowed_may_be_gone_to(url: str) -> None:
         "http://hooks.school.example/in",
         "ftp://hooks.school.example/in",
         "https://nhs.example/",
+        "https://.nhs.example/",
         "https://evilnhs.example/",
         "https://hooks.school.example.evil.example/",
         "https://evil.example/hooks.school.example",

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
+from prometheus_client import Counter
 from sqlalchemy.dialects import postgresql, sqlite
 
 from services.bus.settings import Settings
@@ -27,6 +28,8 @@ LEASE_US = 30 * pace.SECOND_US
 MOST_MADE = 500
 
 WAITING, DELIVERED, GIVEN_UP, RENUMBERED = "waiting", "delivered", "given-up", "renumbered"
+
+GIVEN_UP_TOTAL = Counter("safebus_webhook_given_up_total", "Notices that were given up")
 
 GONE = "the endpoint answered 410: it wants no more"
 
@@ -152,7 +155,11 @@ def close(connection: sa.Connection, webhook_id: str, why: str, *, now_us: int) 
     """Nothing more is sent there; what waited is given up."""
     connection.execute(webhook.update().where(_is(webhook_id)).values(closed_us=now_us, why_closed=why))
     waiting = sa.and_(delivery.c.webhook_id == webhook_id, delivery.c.state == WAITING)
-    connection.execute(delivery.update().where(waiting).values(state=GIVEN_UP))
+    _give_up(connection, waiting)
+
+
+def _give_up(connection: sa.Connection, which: sa.ColumnElement[bool]) -> None:
+    GIVEN_UP_TOTAL.inc(connection.execute(delivery.update().where(which).values(state=GIVEN_UP)).rowcount)
 
 
 def _well(connection: sa.Connection, webhook_id: str, failing: int, now_us: int) -> None:
@@ -177,7 +184,7 @@ def _failed(connection: sa.Connection, turn: Turn, failing: int, now_us: int) ->
         delivery.c.attempts > 0,
         delivery.c.until_us <= now_us,
     )
-    connection.execute(delivery.update().where(old).values(state=GIVEN_UP))
+    _give_up(connection, old)
 
 
 def _next(connection: sa.Connection, webhook_id: str, holder: str, now_us: int) -> Turn | None:

@@ -76,7 +76,6 @@ class Egress:
         self._names = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="webhook-names")
         self._transport = httpx.AsyncHTTPTransport(
             verify=httpx.create_ssl_context(),
-            trust_env=False,
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
         )
 
@@ -88,18 +87,20 @@ class Egress:
         self._names.shutdown(wait=False, cancel_futures=True)
 
     async def post(self, url: str, headers: dict[str, str], body: bytes) -> Outcome:
-        """One attempt, at most 10 seconds long. Never raises for anything that the other side does."""
+        """One attempt, answered within 10 seconds or not. Never raises for anything that the other side does."""
         try:
             async with asyncio.timeout(WHOLE):
-                return await self._post(url, headers, body)
+                response = await self._post(url, headers, body)
         except TimeoutError:
             return Outcome(None, "no answer within 10 seconds")
         except NotAllowed as refused:
             return Outcome(None, f"not sent: {refused}")
         except (httpx.HTTPError, OSError, ssl.SSLError) as error:
             return Outcome(None, _in_words(error))
+        await _drop(response)
+        return _answered(response.status_code)
 
-    async def _post(self, url: str, headers: dict[str, str], body: bytes) -> Outcome:
+    async def _post(self, url: str, headers: dict[str, str], body: bytes) -> httpx.Response:
         to = check(self._at, url)
         addresses = await self._addresses(to)
         for address in addresses[:-1]:
@@ -133,7 +134,7 @@ class Egress:
         except (OSError, UnicodeError):
             raise NotAllowed("the host's name could not be looked up") from None
 
-    async def _send(self, to: httpx.URL, address: Address, headers: dict[str, str], body: bytes) -> Outcome:
+    async def _send(self, to: httpx.URL, address: Address, headers: dict[str, str], body: bytes) -> httpx.Response:
         request = httpx.Request(
             "POST",
             to.copy_with(host=str(address)),
@@ -144,13 +145,7 @@ class Egress:
                 "timeout": {"connect": CONNECT, "read": WHOLE, "write": WHOLE, "pool": WHOLE},
             },
         )
-        response = await self._transport.handle_async_request(request)
-        try:
-            with suppress(TimeoutError, httpx.HTTPError):  # its status is known; what follows changes nothing
-                await _drop(response)
-        finally:
-            await response.aclose()
-        return _answered(response.status_code)
+        return await self._transport.handle_async_request(request)
 
 
 def check(at: Settings, url: str) -> httpx.URL:
@@ -201,12 +196,18 @@ def _matches(host: str, rule: str) -> bool:
 
 
 async def _drop(response: httpx.Response) -> None:
+    """Read what follows the status, a little of it, so that the other side sees an orderly end. It changes nothing."""
     size = 0
-    async with asyncio.timeout(1):
-        async for piece in response.aiter_raw():
-            size += len(piece)
-            if size >= MOST_READ:
-                return
+    try:
+        async with asyncio.timeout(1):
+            async for piece in response.aiter_raw():
+                size += len(piece)
+                if size >= MOST_READ:
+                    break
+    except (TimeoutError, httpx.HTTPError, OSError):
+        pass
+    finally:
+        await response.aclose()
 
 
 def _answered(status: int) -> Outcome:

@@ -35,7 +35,7 @@ from services.bus.errors import Surroundings
 from services.partner_gateway.inbox.projection import INBOXES
 from services.partner_gateway.webhooks import deliveries, late
 from services.partner_gateway.webhooks.deliveries import Turn
-from services.partner_gateway.webhooks.egress import AT_ONCE, WHOLE, Egress
+from services.partner_gateway.webhooks.egress import AT_ONCE, WHOLE, Egress, Outcome
 from services.partner_gateway.webhooks.message import signed
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class Sender:
                 self._serving[webhook_id] = asyncio.create_task(self._serve(webhook_id))
 
     async def _serve(self, webhook_id: str) -> None:
-        """One turn of one webhook: one notice after the other."""
+        """One turn of one webhook."""
         try:
             await self._guarded(self._turn(webhook_id))
         finally:
@@ -129,17 +129,20 @@ class Sender:
             await asyncio.sleep(POLL)
 
     async def _turn(self, webhook_id: str) -> None:
+        """One notice after the other, each recorded before the next is taken."""
         access, holder = self._gateway.access, f"{self._name}.{token_hex(4)}"
-        asked = monotonic()
+        renewed = monotonic()
         turn = await access.write(lambda c: deliveries.take(c, webhook_id, holder, now_us=self._gateway.now_us))
         for left in reversed(range(TURN)):
-            if turn is None or monotonic() - asked > deliveries.LEASE_US / 1_000_000 - WHOLE:
+            if turn is None or monotonic() - renewed > deliveries.LEASE_US / 1_000_000 - 2 * WHOLE:
                 return  # what is left of the lease may be too short: somebody else may begin meanwhile
-            tried, asked = turn, monotonic()
-            turn = await self._try(tried, go_on=left > 0)
+            outcome = await self._try(turn)
+            renewed = monotonic()
+            turn = await access.write(
+                partial(deliveries.record, turn=turn, outcome=outcome, now_us=self._gateway.now_us, go_on=left > 0)
+            )
 
-    async def _try(self, turn: Turn, *, go_on: bool) -> Turn | None:
-        """Send one notice, record what came of it, and take the next."""
+    async def _try(self, turn: Turn) -> Outcome:
         headers, body = signed(turn.notice, turn.secret)
         outcome = await self._egress.post(turn.url, headers, body)
         ATTEMPTS.labels("taken" if outcome.taken else "failed").inc()
@@ -147,6 +150,4 @@ class Sender:
             "webhook_attempt", webhook=turn.webhook_id, notice=turn.notice.id, attempt=turn.attempt,
             status=outcome.status, what=outcome.what,
         )  # fmt: skip
-        return await self._gateway.access.write(
-            lambda c: deliveries.record(c, turn, outcome, now_us=self._gateway.now_us, go_on=go_on)
-        )
+        return outcome
