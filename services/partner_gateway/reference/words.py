@@ -29,6 +29,7 @@ WORDS: Mapping[str, Any] = {
     "upn": "G999901000017",
     "SchoolAlerted.about.nhs_number": None,
     "InformationRequested.about.nhs_number": None,
+    "OutcomeShared.about.nhs_number": None,
     "SandboxAlerted.about.upn": None,
     "HealthUpdated.about.upn": None,
     "child_id": CHILD,
