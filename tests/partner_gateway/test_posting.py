@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from random import Random
 from uuid import uuid4
 
@@ -24,12 +23,11 @@ from services.bus.errors import Surroundings
 from services.bus.events import ContactReceived, InformationRequested
 from services.bus.run import broker_for
 from services.bus.settings import Settings
+from services.embedded import EmbeddedKafka
 from services.partner_gateway.door.context import Gateway
 from services.partner_gateway.door.posting import Postbox, Posted
 from services.partner_gateway.door.serve import gateway_for
 from services.partner_gateway.tables import metadata, posted
-from services.supervisor.servers import apply_catalogue
-from tests.embedded.broker import Broker
 from tests.partner_gateway.samples import CONTACTS, SCHOOL, contact, request
 
 SOURCE = f"urn:safebus:{SCHOOL}"
@@ -174,21 +172,6 @@ async def test_two_processes_race_and_each_id_has_one_content(at: Settings, post
     assert {len(of_one) for of_one in contents.values()} == {1}
 
 
-@pytest.fixture
-def alone(stack: Settings, lone_kafka: Broker, tmp_path: Path) -> Settings:
-    """Settings of a gateway on a broker that this test may stop."""
-    at = stack.model_copy(
-        update={
-            "data_dir": tmp_path,
-            "bootstrap_servers": lone_kafka.bootstrap_servers,
-            "secrets_file": lone_kafka.secrets_path,
-            "send_timeout": 2.0,
-        }
-    )
-    apply_catalogue(at)
-    return at
-
-
 async def accepted_at_last(postbox: Postbox, event: Event) -> None:
     """As its sender does it: again until it is taken."""
     async with asyncio.timeout(60):
@@ -201,32 +184,34 @@ async def accepted_at_last(postbox: Postbox, event: Event) -> None:
 
 
 async def test_a_broker_that_stands_still_or_is_away_is_told_and_found_again(
-    alone: Settings, lone_kafka: Broker
+    at: Settings, stack_kafka: EmbeddedKafka
 ) -> None:
     """A timeout means unknown, and the producer that timed out is never used again (DESIGN.md §1, rule 4). Nobody waits
     for a broker that is known to be away; when it is back, nothing has to be started again.
     """
-    assert lone_kafka.server
-    assert lone_kafka.server.pid
-    async with opened(alone) as postbox:
+    at = at.model_copy(update={"send_timeout": 2.0})
+    assert stack_kafka.pid
+    async with opened(at) as postbox:
         await postbox.post([said()], SCHOOL)
         before = postbox._line.writer
-        os.kill(lone_kafka.server.pid, signal.SIGSTOP)
+        os.kill(stack_kafka.pid, signal.SIGSTOP)
         try:
             assert states(await postbox.post([said("stood-still")], SCHOOL)) == ["unknown"]
             with pytest.raises(Surroundings):
                 await postbox.post([said()], SCHOOL)
         finally:
-            os.kill(lone_kafka.server.pid, signal.SIGCONT)
+            os.kill(stack_kafka.pid, signal.SIGCONT)
         await accepted_at_last(postbox, said("stood-still"))
         assert postbox._line.writer is not before
-    assert len({(record.key, record.value) for record in await on_kafka(alone, ["stood-still"])}) == 1
+    assert len({(record.key, record.value) for record in await on_kafka(at, ["stood-still"])}) == 1
 
-    await lone_kafka.server.stop()
-    async with opened(alone) as postbox:
-        for _ in range(3):
-            with pytest.raises(Surroundings):
-                await asyncio.wait_for(postbox.post([said("away")], SCHOOL), 8)
-        await lone_kafka.server.start()
+    await stack_kafka.stop()
+    async with opened(at) as postbox:
+        try:
+            for _ in range(3):
+                with pytest.raises(Surroundings):
+                    await asyncio.wait_for(postbox.post([said("away")], SCHOOL), 8)
+        finally:
+            await stack_kafka.start()
         await accepted_at_last(postbox, said("away"))
-    assert len(await on_kafka(alone, ["away"])) == 1
+    assert len(await on_kafka(at, ["away"])) == 1

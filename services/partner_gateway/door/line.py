@@ -116,6 +116,9 @@ class Line:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE)
                 continue
+            except asyncio.CancelledError:
+                self._let_go(writer, after=0)
+                raise
             pause = 0.1
             self._spoilt.clear()
             self._writer = writer
