@@ -1,66 +1,118 @@
-"""An issuer of access tokens for tests: real keys, a real JWKS address on this machine."""
+"""A small OpenID Connect issuer on a real port, which answers as a test tells it to; it signs with joserfc."""
 
 from __future__ import annotations
 
-import json
+import asyncio
+import base64
+import hashlib
+import hmac
+import socket
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
+import uvicorn
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
 from joserfc import jwt
-from joserfc.jwk import ECKey, RSAKey
+from joserfc.jwk import KeySet, RSAKey
 
-NAME, AUDIENCE = "https://issuer.test/realms/partners", "safebus"
-RSA = RSAKey.generate_key(2048, {"kid": "rsa-1", "use": "sig"})
-EC = ECKey.generate_key("P-256", {"kid": "ec-1", "use": "sig"})
+from services.bus.http import QuietServer
 
-
-class Issuer:
-    """`url` gives `document`; `asked` counts how often it was fetched."""
-
-    def __init__(self) -> None:
-        self.document: Any = {"keys": [RSA.as_dict(private=False), EC.as_dict(private=False)]}
-        self.status, self.asked, self.url = 200, 0, ""
+CLIENT, SECRET = "safebus-gateway", "not much of a secret"
 
 
-def claims(client: str, **other: Any) -> dict[str, Any]:
-    """What a good token says; None leaves a claim out."""
-    now = int(time.time())
-    said = {"iss": NAME, "aud": AUDIENCE, "client_id": client, "iat": now, "exp": now + 300} | other
-    return {name: value for name, value in said.items() if value is not None}
+@dataclass
+class LocalIssuer:
+    """Signs `sub` in without asking anybody. `claims` replaces claims of the ID token; None leaves one out."""
+
+    address: str
+    sub: str = "issuer-sub-1"
+    claims: dict[str, Any] = field(default_factory=dict)
+    sign: str = "RS256"
+    key: RSAKey = field(default_factory=lambda: RSAKey.generate_key(2048, {"kid": "1"}))
+    published: list[RSAKey] = field(default_factory=list)
+    """The keys it shows; its own if none is named."""
+    asked: dict[str, str] = field(default_factory=dict)
+    """What the browser brought at last."""
+    refused: list[str] = field(default_factory=list)
+
+    def sign_in(self, address: str) -> str:
+        """A browser that comes to `address` and signs in: the code that it takes back."""
+        assert address.startswith(f"{self.address}/authorize?")
+        self.asked = {name: values[0] for name, values in parse_qs(urlsplit(address).query).items()}
+        return "code-1"
+
+    def token(self, form: dict[str, str]) -> JSONResponse:
+        """The code for an ID token, if PKCE proves that the same client asks that began."""
+        challenge = hashlib.sha256(form.get("code_verifier", "").encode()).digest()
+        if form.get("code") != "code-1" or _base64(challenge) != self.asked["code_challenge"]:
+            self.refused.append("code or verifier")
+            return JSONResponse({"error": "invalid_grant"}, 400)
+        now = int(time.time())
+        claims = {
+            "iss": self.address, "aud": CLIENT, "sub": self.sub, "nonce": self.asked["nonce"], "iat": now,
+            "exp": now + 60, "auth_time": now, "amr": ["pwd", "otp", "mfa"], **self.claims,
+        }  # fmt: skip
+        claims = {name: value for name, value in claims.items() if value is not None}
+        return JSONResponse({"access_token": "a", "token_type": "Bearer", "id_token": self.signed(claims)})
+
+    def signed(self, claims: dict[str, Any]) -> str:
+        if self.sign in ("none", "HS256"):
+            head = _base64(b'{"alg":"%s","kid":"1"}' % self.sign.encode())
+            signed = f"{head}.{jwt.encode({'alg': 'RS256'}, claims, self.key).split('.')[1]}"
+            # By the public key, as if it were a shared secret.
+            proof = (
+                hmac.digest(self.key.as_pem(private=False), signed.encode(), "sha256") if self.sign != "none" else b""
+            )
+            return f"{signed}.{_base64(proof)}"
+        return jwt.encode({"alg": self.sign, "kid": self.key.kid}, claims, self.key)
+
+    def application(self) -> FastAPI:
+        app = FastAPI()
+
+        @app.get("/.well-known/openid-configuration")
+        async def about() -> dict[str, str]:
+            return {
+                "issuer": self.address,
+                "authorization_endpoint": f"{self.address}/authorize",
+                "token_endpoint": f"{self.address}/token",
+                "jwks_uri": f"{self.address}/keys",
+            }
+
+        @app.get("/keys")
+        async def keys() -> Any:
+            return KeySet([*(self.published or [self.key])]).as_dict(private=False)
+
+        @app.post("/token")
+        async def token(request: Request) -> JSONResponse:
+            basic = base64.b64encode(f"{CLIENT}:{SECRET}".replace(" ", "%20").encode()).decode()
+            plain = base64.b64encode(f"{CLIENT}:{SECRET}".encode()).decode()
+            if request.headers.get("authorization") not in (f"Basic {basic}", f"Basic {plain}"):
+                self.refused.append("client")
+                return JSONResponse({"error": "invalid_client"}, 401)
+            return self.token({name: str(value) for name, value in (await request.form()).items()})
+
+        return app
 
 
-def signed(said: dict[str, Any], *, key: Any = RSA, alg: str = "RS256", **header: Any) -> str:
-    """A token with this content."""
-    return jwt.encode({"alg": alg, "kid": key.kid, "typ": "at+jwt"} | header, said, key, algorithms=[alg])
+def _base64(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 
-@contextmanager
-def issuing() -> Iterator[Issuer]:
-    """An issuer for the block."""
-    issuer = Issuer()
-
-    class Answer(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            issuer.asked += 1
-            body = json.dumps(issuer.document).encode()
-            self.send_response(issuer.status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            """Nothing to standard error."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
-        issuer.url = f"http://127.0.0.1:{server.server_address[1]}/jwks"
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
-            yield issuer
-        finally:
-            server.shutdown()
-            thread.join()
+@asynccontextmanager
+async def local_issuer() -> AsyncIterator[LocalIssuer]:
+    """One that listens until the block ends."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    issuer = LocalIssuer(f"http://127.0.0.1:{listening.getsockname()[1]}")
+    config = uvicorn.Config(issuer.application(), log_config=None, lifespan="off", timeout_graceful_shutdown=1)
+    server = QuietServer(config)
+    task = asyncio.create_task(server.serve(sockets=[listening]))
+    try:
+        yield issuer
+    finally:
+        server.should_exit = True
+        await asyncio.wait_for(task, 5)

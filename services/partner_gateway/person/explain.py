@@ -17,6 +17,7 @@ TITLES = {
     e.InformationRequested.topic: "Request for information",
     e.PoliceNotified.topic: "Police notification",
     e.DeadlineMissed.topic: "Something was not done in time",
+    e.SandboxAlerted.topic: "Rehearsal: nothing in it is real",
 }
 """By type: what it is called in a list, where nobody may learn whom it is about."""
 
@@ -252,6 +253,16 @@ def _deadline_missed(told: e.DeadlineMissed) -> Account:
     )
 
 
+def _sandbox_alerted(told: e.SandboxAlerted) -> Account:
+    return Account(
+        title=TITLES[told.topic],
+        meaning="This is a rehearsal of an alert. The child and the incident are made up, and nobody is waiting.",
+        facts=[*_child(told.about), ("When it did not happen", moment(told.incident_at))],
+        to_do=[*_sentences(told.what_to_do), "Try the buttons below: what you record here is about nobody."],
+        acted="I have tried this page",
+    )
+
+
 _ACCOUNTS: dict[type[Event], Callable[..., Account]] = {
     e.SchoolAlerted: _school_alerted,
     e.OutcomeShared: _outcome_shared,
@@ -260,6 +271,7 @@ _ACCOUNTS: dict[type[Event], Callable[..., Account]] = {
     e.InformationRequested: _information_requested,
     e.PoliceNotified: _police_notified,
     e.DeadlineMissed: _deadline_missed,
+    e.SandboxAlerted: _sandbox_alerted,
 }
 
 

@@ -10,8 +10,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx2
+from authlib.common.errors import AuthlibBaseError
 from authlib.integrations.httpx_client import AsyncOAuth2Client
-from authlib.oauth2.rfc6749 import OAuth2Error
 from authlib.oidc.core import CodeIDToken
 from joserfc import jwt
 from joserfc.errors import JoseError
@@ -120,7 +120,7 @@ class Issuer:
         try:
             async with self._client(redirect_uri) as client:
                 token = await client.fetch_token(about["token_endpoint"], code=code, code_verifier=pending.verifier)
-        except OAuth2Error as error:
+        except AuthlibBaseError as error:
             raise SignInRefused("code_refused") from error
         except (httpx2.HTTPError, ValueError) as error:
             raise Surroundings("the sign-in issuer's token endpoint does not answer") from error
