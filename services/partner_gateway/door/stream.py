@@ -8,6 +8,7 @@ reason, and finds everything again by its cursor.
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import Annotated
 
 import structlog
@@ -28,13 +29,19 @@ HEARTBEAT = 15.0
 """Seconds: nothing sent for so long, and a comment is, so that both ends know the connection stands."""
 
 PATIENCE = 30.0
-"""Seconds in which a client must take some of what it is sent; and again, once it was told that it is dropped."""
+"""Seconds in which a client must take some of what it is sent."""
+
+LINGER = 30.0
+"""Seconds in which it may still take the rest, once it was told that it is dropped."""
 
 AGAIN = 30.0
 """Seconds after which the proof that opened a stream is looked at again: it may have been revoked, or have expired."""
 
 CATCH_UP = 32
 """Entries read at once for a stream that is behind."""
+
+UNSENT = 65_536
+"""Bytes that the system may hold for one stream: of itself it would take megabytes for a client that does not read."""
 
 HEADERS = {
     "Content-Type": "text/event-stream; charset=utf-8",
@@ -90,6 +97,8 @@ class InboxStream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = scope.get("state", {}).get("transport")
+        if self._transport is not None:
+            self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNSENT)
         self._send, self._sent_at, self._proved_at = send, loop.time(), loop.time()
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         with self._gateway.hub.watch(self._who.organisation) as self._watcher:
@@ -104,7 +113,7 @@ class InboxStream(Response):
             goodbye = b"event: goodbye\ndata: %b\n\n" % to_json({"reason": reason})
             await send({"type": "http.response.body", "body": goodbye, "more_body": False})
             if self._transport is not None:
-                loop.call_later(PATIENCE, self._transport.abort)
+                loop.call_later(LINGER, self._transport.abort)
 
     async def _run(self, watcher: Watcher) -> str:
         """Send until there is a reason not to, which is returned."""

@@ -172,6 +172,11 @@ class Hub:
             if not channel.watchers and self._channels.get(organisation) is channel:
                 del self._channels[organisation]
 
+    def watching(self, organisation: str) -> int:
+        """How many wait for that organisation's inbox now."""
+        channel = self._channels.get(organisation)
+        return len(channel.watchers) if channel else 0
+
     async def wait(self, organisation: str, after_number: int, within: float) -> bool:
         """Whether that organisation's inbox goes beyond the number, at the latest after `within` seconds."""
         with self.watch(organisation) as watcher:
@@ -240,7 +245,7 @@ def _lasts(connection: sa.Connection, names: Sequence[str]) -> Iterator[tuple[st
     for start in range(0, len(names), _AT_ONCE):
         some = names[start : start + _AT_ONCE]
         stand = sa.select(counter.c.organisation, counter.c.last).where(counter.c.organisation.in_(some))
-        lasts = dict(connection.execute(stand).tuples().all())
+        lasts = dict(map(tuple, connection.execute(stand)))
         yield from ((name, lasts.get(name, 0)) for name in some)
 
 
