@@ -28,7 +28,7 @@ from services.partner_gateway.inbox import reading, tables
 from services.partner_gateway.inbox.projection import INBOXES
 from services.partner_gateway.partners.registry import add_partner, close_partner
 from services.partner_gateway.tables import posted, webhook
-from services.partner_gateway.webhooks import kept, sender
+from services.partner_gateway.webhooks import kept, pace, sender
 from tests.partner_gateway.conftest import tell
 from tests.partner_gateway.test_projection import missed
 from tests.partner_gateway.webhook_endpoint import TAKEN, Endpoint, Received, answer, endpoint, status
@@ -205,9 +205,10 @@ async def _none_waits(api: httpx.AsyncClient, made: dict[str, Any]) -> bool:
 
 
 async def test_an_endpoint_that_is_down_is_left_in_peace_and_then_told_everything(
-    gateway: Gateway, api: httpx.AsyncClient
+    gateway: Gateway, api: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Three failures in a row, then single tries; when one is taken, all that wait go at once, in order."""
+    """Three failures in a row, then single tries; when one is taken, all go that wait, however long they would have."""
+    monkeypatch.setattr(pace, "again_after", lambda _attempts: pace.LONGEST_US)
     async with endpoint(answer(status(503))) as there:
         made = await hook(api, there)
         await tell(gateway, *(missed(ME) for _ in range(10)))
@@ -272,6 +273,23 @@ async def test_a_gateway_that_was_off_for_long_gives_up_nothing_untried(at: Sett
         async with gateway_for(at):
             await until(lambda: len(there.received) == 2)
     assert len(set(there.ids)) == 1
+
+
+async def test_what_was_never_tried_is_never_given_up(gateway: Gateway, api: httpx.AsyncClient) -> None:
+    """Behind an endpoint that is down for ever, each notice has its own attempt before it is given up."""
+    async with endpoint(answer(status(503))) as there:
+        made = await hook(api, there)
+        await tell(gateway, *(missed(ME) for _ in range(5)))
+        await until(lambda: len(there.received) == 3)
+        await quiet(there)
+        step(gateway, days=10)
+        await until(lambda: _count(api, made, "given-up", 4))
+        await quiet(there)
+        [last] = await deliveries(api, made, state="waiting")
+        assert (last["id"][-2:], last["attempts"]) == (".5", [])
+        there.behave = answer(TAKEN)
+        step(gateway, hours=1)
+        await until(lambda: _count(api, made, "delivered", 1))
 
 
 async def test_410_closes_the_webhook(gateway: Gateway, api: httpx.AsyncClient) -> None:
@@ -385,7 +403,7 @@ async def test_deliveries_by_pages(gateway: Gateway, api: httpx.AsyncClient) -> 
     async with endpoint() as there:
         made = await hook(api, there)
         await tell(gateway, *(missed(ME) for _ in range(5)))
-        await until(lambda: _delivered(api, made, 5))
+        await until(lambda: _count(api, made, "delivered", 5))
     seen: list[str] = []
     for _ in range(3):
         seen += [d["id"] for d in await deliveries(api, made, limit=2, **({"before": seen[-1]} if seen else {}))]
@@ -393,8 +411,8 @@ async def test_deliveries_by_pages(gateway: Gateway, api: httpx.AsyncClient) -> 
     assert seen == [f"{epoch}.{n}" for n in (5, 4, 3, 2, 1)]
 
 
-async def _delivered(api: httpx.AsyncClient, made: dict[str, Any], count: int) -> bool:
-    return len(await deliveries(api, made, state="delivered")) == count
+async def _count(api: httpx.AsyncClient, made: dict[str, Any], state: str, count: int) -> bool:
+    return len(await deliveries(api, made, state=state)) == count
 
 
 async def test_a_deleted_webhook_gets_nothing_and_leaves_nothing(gateway: Gateway, api: httpx.AsyncClient) -> None:
@@ -402,7 +420,7 @@ async def test_a_deleted_webhook_gets_nothing_and_leaves_nothing(gateway: Gatewa
     async with endpoint() as there:
         made = await hook(api, there)
         await tell(gateway, missed(ME))
-        await until(lambda: _delivered(api, made, 1))
+        await until(lambda: _count(api, made, "delivered", 1))
         assert (await api.delete(f"/v1/webhooks/{made['id']}")).status_code == 204
         await tell(gateway, missed(ME))
         await quiet(there)
@@ -556,16 +574,24 @@ def sent(organisation: str, event_id: str, to: str, due: datetime, disclosure: U
     )
 
 
+def _posted(organisation: str, event_id: str, at_us: int) -> dict[str, Any]:
+    return {
+        "source": f"urn:safebus:{organisation}",
+        "event_id": event_id,
+        "organisation": organisation,
+        "type": "mash.contacts.v1",
+        "digest": b"",
+        "at_us": at_us,
+        "acknowledged": True,
+    }
+
+
 async def test_a_sender_is_told_once_by_role_what_was_not_read_in_time(
     gateway: Gateway, api: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Issue 4, H2: the id that it posted and a role, never who; not about what was read, nor about others' events."""
     monkeypatch.setattr(sender, "LATE_EVERY", 0)
-    rows = [
-        {"source": f"urn:safebus:{o}", "event_id": i, "organisation": o, "type": "mash.contacts.v1", "digest": b"",
-         "at_us": gateway.now_us, "acknowledged": True}
-        for o, i in ((ME, "a b"), (ME, "read"), (OTHER, "theirs"))
-    ]  # fmt: skip
+    rows = [_posted(o, i, gateway.now_us) for o, i in ((ME, "a b"), (ME, "read"), (OTHER, "theirs"))]
     await gateway.access.write(lambda c: c.execute(posted.insert(), rows))
     due, read_one = MONDAY + timedelta(hours=2), uuid4()
     async with endpoint() as there:
@@ -593,3 +619,19 @@ async def test_a_sender_is_told_once_by_role_what_was_not_read_in_time(
     assert received.id == "late.1"
     said = verify_webhook(received.headers, received.body, made["secret"])
     assert (said["type"], said["data"]) == ("sent.late", {"id": "a b", "role": "LOCAL_AUTHORITY"})
+
+
+async def test_two_processes_tell_a_sender_once(two: list[Gateway], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both look for what is late at the same time; its notices are numbered without a gap all the same."""
+    monkeypatch.setattr(sender, "LATE_EVERY", 0)
+    one, _ = two
+    await add_partners(one)
+    await one.access.write(lambda c: c.execute(posted.insert(), _posted(ME, "x", one.now_us)))
+    due = MONDAY + timedelta(hours=2)
+    async with endpoint() as there:
+        await one.access.write(lambda c: kept.add(c, ME, there.url, now_us=one.now_us))
+        await tell(one, *(sent(ME, "x", "school:110394", due, uuid4()) for _ in range(3)))
+        step(one, hours=3)
+        await until(lambda: len(there.received) >= 3)
+        await quiet(there)
+    assert sorted(there.ids) == ["late.1", "late.2", "late.3"]
