@@ -58,6 +58,7 @@ def _data_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
     """No test reads or writes what a person's own `safebus up` keeps. Downloads are shared."""
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("SAFEBUS_DATA_DIR", str(tmp_path_factory.mktemp("data")))
+        environment.setenv("SAFEBUS_GATEWAY_PORT", "0")
         settings.cache_clear()
         yield
     settings.cache_clear()

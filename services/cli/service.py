@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 from importlib import import_module
 
 from services.bus.errors import UserMistake
@@ -16,9 +17,8 @@ def run(name: str) -> None:
     Raises:
         UserMistake: there is no such service.
     """
-    from services.bus.run import run as run_room
-
-    run_room(service_of(name))
+    room = room_of(service_of(name).name)
+    runpy.run_module(room, run_name="__main__")  # a room may serve people beside its loop
 
 
 def service_of(name: str) -> Service:

@@ -13,10 +13,11 @@ from uuid import uuid4
 from services.bus.broker import Sending
 from services.bus.clock import Clock
 from services.bus.envelope import Envelope
-from services.bus.events import DisclosureRead, HealthUpdated, IncidentReported, ReceiptState, Role
+from services.bus.events import HealthUpdated, IncidentReported, Role
 from services.bus.publish import Publisher
 from services.bus.run import broker_for
 from services.bus.settings import Settings
+from services.cli.demo.door import Door
 from services.cli.demo.quiet import Quiet
 from services.cli.demo.story import UNREAD, Expected, Step, steps
 from services.cli.demo.watch import Told, Watch
@@ -58,6 +59,7 @@ class Driver:
         self._clock = Clock.of(at)
         self._watch = Watch(at, self.run, show)
         self._quiet = Quiet(at)
+        self._door = Door(at, self._watch.arrived)
         self._publishers: dict[str, Publisher] = {}
         self._stack = AsyncExitStack()
         self._read: set[str] = set()
@@ -65,7 +67,8 @@ class Driver:
 
     async def __aenter__(self) -> Self:
         await self._stack.enter_async_context(self._watch)
-        for principal in ("police", "local-authority", "reader"):
+        await self._stack.enter_async_context(self._door)
+        for principal in ("police", "local-authority"):
             self._publishers[principal] = await self._stack.enter_async_context(Publisher(principal, self._at))
         return self
 
@@ -115,33 +118,15 @@ class Driver:
 
     async def _write_receipts(self, step: Step) -> None:
         """Each recipient's named practitioner reads, at once or when the story says so."""
-        receipts = []
         for told in self._watch.told:
             if told.event.envelope.id in self._read or told.disclosure is None:
                 continue
             if (told.event.topic, told.recipient) in UNREAD and told.recipient not in step.reads:
                 continue
             self._read.add(told.event.envelope.id)
-            receipts.append(self._receipt(told, step.at))
-        for receipt in receipts:
-            self._watch.expect(self._publishers["reader"].envelope(receipt).envelope)
-        await self._publishers["reader"].publish(receipts)
-        self.result.receipts += len(receipts)
-
-    def _receipt(self, told: Told, at: datetime) -> DisclosureRead:
-        assert told.disclosure is not None
-        children = getattr(told.event, "child_ids", None) or [getattr(told.event, "child_id", "")]
-        return DisclosureRead(
-            receipt_id=str(uuid4()),
-            disclosure_id=told.disclosure.id,
-            child_id=children[0],
-            role=told.disclosure.recipient_role,
-            state=ReceiptState.READ,
-            happened_at=at,
-            # Of a child in hiding a name would show who was told (H2).
-            practitioner=None if told.disclosure.location_confidential else _reader(told.disclosure.recipient_role),
-            hidden_from_online_access=True if isinstance(told.event, HealthUpdated) else None,
-        )
+            who, hidden = _reader(told.disclosure.recipient_role), isinstance(told.event, HealthUpdated)
+            await self._door.receipt(told.recipient, told.disclosure.id, who, step.at, hidden=hidden)
+            self.result.receipts += 1
 
     async def _publish_malformed(self, run: str, at: datetime) -> None:
         """Bytes that no schema explains, as a force's broken system might send them."""

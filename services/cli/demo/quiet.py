@@ -10,6 +10,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 from services.bus.catalogue import load
 from services.bus.run import broker_for
 from services.bus.settings import Settings
+from services.cli.service import service_of
 
 
 class Quiet:
@@ -18,7 +19,8 @@ class Quiet:
     def __init__(self, at: Settings) -> None:
         self._admin = AdminClient(broker_for(at, "operator").confluent())
         catalogue = load(at.catalogue)
-        self._groups = {name: catalogue.topics_read_by(name) for name in catalogue.services}
+        wired = {name: service_of(name) for name in catalogue.services}
+        self._groups = {name: (*service.hears, *service.directory_topics) for name, service in wired.items()}
         self._partitions = {name: topic.partitions for name, topic in catalogue.topics.items()}
 
     async def wait(self, seconds: float = 60) -> bool:

@@ -1,19 +1,24 @@
-"""Sees, as the reading side would, every disclosure that reaches a recipient and all that waits for a person."""
+"""Sees every disclosure that comes into its recipient's inbox, and all that waits for a person.
+
+A recipient is not shown what its disclosure follows from. The bus's own reader is: what it sees of a disclosure is set
+beside its coming in at the gateway.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections import defaultdict, deque
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
 
-from services.bus.broker import Reader
+from services.bus.broker import Partition, Reader
 from services.bus.catalogue import load
 from services.bus.envelope import Envelope, Event
-from services.bus.events import ChildUnmatched, DeadLetter, Disclosure
+from services.bus.events import ChildUnmatched, DeadLetter, DeadlineMissed, Disclosure
 from services.bus.heard import hear
 from services.bus.run import broker_for, codec_for
 from services.bus.settings import Settings
@@ -29,9 +34,9 @@ class Told:
     recipient: str
     purpose: str
     cause: str
-    """Type of what it follows from."""
+    """Type of what it follows from; of what nobody here sees, the service that said it."""
     latency_ms: int
-    """In real time, from what started it to its acknowledgement on its topic."""
+    """In real time, from what started it to the recipient's having it."""
     due_by: datetime | None
 
     @property
@@ -47,6 +52,9 @@ class Watch:
         self._at, self._run, self._show = at, run, show
         self._ours: dict[str, float] = {}
         self._seen: dict[str, str] = {}
+        self._arrived: dict[str, float] = {}
+        self._said: dict[Partition, deque[Event]] = defaultdict(deque)
+        """By partition, in the order of the bus, what its recipient has not got yet."""
         self._stack = AsyncExitStack()
         self._stepped = 0.0
 
@@ -60,7 +68,8 @@ class Watch:
         self._stepped = time.time()
 
     async def __aenter__(self) -> Self:
-        disclosing = [name for name, topic in load(self._at.catalogue).topics.items() if topic.discloses]
+        topics = load(self._at.catalogue).topics.items()
+        disclosing = [name for name, topic in topics if topic.discloses and "reader" in topic.read_by]
         sides = {"reader": disclosing, "operator": [DeadLetter.topic], "local-authority": [ChildUnmatched.topic]}
         for principal, topics in sides.items():
             reader = broker_for(self._at, principal).reader(f"{principal}.demo-{self._run}", topics)
@@ -81,8 +90,24 @@ class Watch:
                 await codec.learn(records)
                 for record in records:
                     heard = hear(record, codec, principal)
-                    if heard.event is not None and heard.event.envelope.correlation_id in self._ours:
+                    if heard.event is None or heard.event.envelope.correlation_id not in self._ours:
+                        continue
+                    if principal == "reader":
+                        self._said[record.topic, record.partition].append(heard.event)
+                        self._note_what_arrived()
+                    else:
                         self._note(heard.event, record.timestamp / 1000)
+
+    def arrived(self, event_id: str, moment: float) -> None:
+        """A recipient has this disclosure."""
+        self._arrived.setdefault(event_id, moment)
+        self._note_what_arrived()
+
+    def _note_what_arrived(self) -> None:
+        for said in self._said.values():
+            while said and said[0].envelope.id in self._arrived:
+                event = said.popleft()
+                self._note(event, self._arrived[event.envelope.id])
 
     def _note(self, event: Event, landed: float) -> None:
         said = event.envelope
@@ -96,7 +121,7 @@ class Watch:
             event,
             disclosure.recipient if disclosure else "",
             disclosure.purpose.value if disclosure else "",
-            self._seen.get(said.cause_id or "", "a deadline" if disclosure else ""),
+            self._seen.get(said.cause_id or "") or _whence(event),
             round(max(0.0, landed - started) * 1000),
             disclosure.due_by if disclosure else None,
         )
@@ -112,3 +137,9 @@ async def _from_now_on(reader: Reader) -> None:
     for partition, end in (await reader.ends(reader.assignment())).items():
         reader.seek(partition, end)
     reader.resume(reader.assignment())
+
+
+def _whence(event: Event) -> str:
+    if isinstance(event, DeadlineMissed):
+        return "a deadline"
+    return (event.envelope.cause_source or "").removeprefix("urn:safebus:")
