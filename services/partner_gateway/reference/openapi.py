@@ -119,7 +119,7 @@ def _post(kind: EventType) -> Document:
     return {
         "operationId": f"post{kind.record}",
         "tags": ["Post"],
-        "summary": f"Post {kind.name}",
+        "summary": kind.topic.description.rstrip("."),
         "description": f"{kind.doc}\n\nScope: `{kind.name}`.",
         "parameters": [
             {
