@@ -18,9 +18,11 @@ from services.bus.clock import Clock
 from services.bus.directory import Recorded
 from services.bus.errors import UserMistake
 from services.bus.settings import Settings, settings
+from services.cli.demo.door import LEAD, keys_file, sign_in_link
 from services.cli.demo.driver import Driver, Result
 from services.cli.demo.story import london
 from services.cli.demo.timeline import Json, Lines, Timeline
+from services.partner_gateway.door.serve import where
 from services.registers import cli as registers
 from services.registers.importing import bring_in
 from services.registers.reading import Parsed
@@ -85,6 +87,7 @@ async def _until_told_to_stop(at: Settings, timeline: Timeline, stay: bool) -> i
             result = await _play(at, timeline)
             if stay:
                 _say_where(supervisor.status(), timeline.say)
+                timeline.say(await _sign_in(at))
                 await asyncio.Event().wait()
     return 0 if result.everyone_learnt else SOMEBODY_WAS_NOT_TOLD
 
@@ -101,6 +104,7 @@ async def _play(at: Settings, timeline: Timeline) -> Result:
         finally:
             _clock_file(at).unlink(missing_ok=True)  # from here on the real time
     timeline.end(result, time.monotonic() - started)
+    timeline.say(f"The recipients read at the gateway, {where(at)}; their API keys are in {keys_file(at)}")
     return result
 
 
@@ -153,6 +157,13 @@ def _alone(at: Settings) -> Iterator[None]:
         except BlockingIOError:
             raise UserMistake("another demo is playing here; wait until it has ended") from None
         yield
+
+
+async def _sign_in(at: Settings) -> str:
+    """How to see an inbox as a school sees it. On the real clock: the demo's has ended."""
+    if (link := await sign_in_link(at)) is None:
+        return ""
+    return f"Look into a school's inbox, as {LEAD}, within 30 minutes and once: {where(at)}/sign-in/link/{link}"
 
 
 def _say_where(status: Status, say: Callable[[str], None]) -> None:

@@ -24,7 +24,14 @@ from services.cli.demo.story import COUNCIL, FORCE, MAYAS_SCHOOL, NOT_CONNECTED
 from services.client import Client, TryAgain
 from services.partner_gateway.door.serve import where
 from services.partner_gateway.partners.identify import Identifier
-from services.partner_gateway.partners.registry import add_key, add_partner, add_person, people_of, scopes_of
+from services.partner_gateway.partners.registry import (
+    add_key,
+    add_partner,
+    add_person,
+    one_time_link,
+    people_of,
+    scopes_of,
+)
 from services.partner_gateway.tables import partner
 from services.partner_gateway.wiring import SERVICE
 
@@ -100,6 +107,22 @@ class Door:
             access.close()
         _write(path, keys)
         return keys
+
+
+async def sign_in_link(at: Settings) -> str | None:
+    """The token of a link by which the school's lead signs in once; None if there is no such person."""
+    clock, access = Clock.of(at), Access(at, SERVICE.name)
+
+    def make(connection: sa.Connection) -> str | None:
+        for person in people_of(connection, MAYAS_SCHOOL):
+            now_us = int(clock.now().timestamp() * 1_000_000)
+            return one_time_link(connection, str(person.person_id), now_us=now_us)
+        return None
+
+    try:
+        return await access.write(make)
+    finally:
+        access.close()
 
 
 def _join(connection: sa.Connection, organisation: str, catalogue: Catalogue, now_us: int) -> str:

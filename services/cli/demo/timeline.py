@@ -26,6 +26,7 @@ WORDS = {
     "gp.updates.v1": "has the outcome for the health record",
     "strategy.distributions.v1": "has the minutes it is entitled to",
     "deadlines.missed.v1": "is told that a deadline was missed:",
+    "sandbox.alerts.v1": "has a rehearsal, about nobody",
     "police.unmatched.v1": "a child waits for a person to match",
     "dead-letters.v1": "an event that could not be processed waits for a person",
 }

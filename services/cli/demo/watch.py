@@ -68,8 +68,8 @@ class Watch:
         self._stepped = time.time()
 
     async def __aenter__(self) -> Self:
-        topics = load(self._at.catalogue).topics.items()
-        disclosing = [name for name, topic in topics if topic.discloses and "reader" in topic.read_by]
+        catalogue = load(self._at.catalogue).topics.items()
+        disclosing = [name for name, topic in catalogue if topic.discloses and "reader" in topic.read_by]
         sides = {"reader": disclosing, "operator": [DeadLetter.topic], "local-authority": [ChildUnmatched.topic]}
         for principal, topics in sides.items():
             reader = broker_for(self._at, principal).reader(f"{principal}.demo-{self._run}", topics)
