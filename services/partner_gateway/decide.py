@@ -8,7 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from services.bus.envelope import Event, Held
-from services.bus.events import Disclosure, DisclosureRead
+from services.bus.events import Disclosure, DisclosureRead, MeetingRecorded, MinutesApproved
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,11 @@ def deliver(told: Event) -> Iterator[Event | Held]:
 
 def note_reading(_receipt: DisclosureRead) -> Iterator[Event | Held]:
     """Nothing is said on: who sent it sees its state."""
+    yield from ()
+
+
+def note_entitlement(_said: MeetingRecorded | MinutesApproved) -> Iterator[Event | Held]:
+    """Nothing is said on: who may have which document is asked at every fetch (H4)."""
     yield from ()
 
 

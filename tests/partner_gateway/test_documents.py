@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -243,6 +243,53 @@ async def test_entitlement_is_checked_again_at_every_fetch(
     assert (await fetched(client, SCHOOL)).status_code == 200, "and it was given back"
 
 
+async def test_what_the_chair_takes_back_is_withdrawn_at_once(client: httpx.AsyncClient, gateway: Gateway) -> None:
+    """H4: by the record of the meeting as it stands, while a person has yet to recall what was distributed (H16)."""
+    claim = await uploaded(client)
+    await tell(gateway, meeting(1, SCHOOL, OTHER_SCHOOL), distributed(SCHOOL, claim), distributed(OTHER_SCHOOL, claim))
+    assert (await fetched(client, SCHOOL)).status_code == 200
+    await tell(gateway, meeting(3, OTHER_SCHOOL))
+    assert (await fetched(client, SCHOOL)).status_code == 404, "it is no longer invited to all"
+    assert (await fetched(client, OTHER_SCHOOL)).status_code == 200
+    await tell(gateway, meeting(2, SCHOOL, OTHER_SCHOOL))
+    assert (await fetched(client, SCHOOL)).status_code == 404, "an older record changes nothing"
+    await tell(gateway, meeting(4, SCHOOL, OTHER_SCHOOL, SCHOOL, less=(SCHOOL,)))
+    assert (await fetched(client, SCHOOL)).status_code == 404, "invited twice, it may have the less of the two"
+    await tell(gateway, meeting(5, SCHOOL, OTHER_SCHOOL, lado=True))
+    assert (await fetched(client, OTHER_SCHOOL)).status_code == 404, "allegations against professionals are separate"
+    await tell(gateway, meeting(6, SCHOOL))
+    assert [(await fetched(client, who)).status_code for who in (SCHOOL, OTHER_SCHOOL)] == [200, 404]
+
+
+async def test_an_embargo_withdraws_at_once_and_until_it_is_lifted(client: httpx.AsyncClient, gateway: Gateway) -> None:
+    """H4: the police may hold minutes back that were handed out already. Older minutes lift nothing."""
+    claim = await uploaded(client)
+    seen = []
+    for day, embargo in ((20, False), (21, True), (19, False), (22, False)):
+        if day == 20:
+            await tell(gateway, distributed(SCHOOL, claim))
+        await tell(gateway, minutes_with(claim, day=day, embargo=embargo))
+        seen.append((await fetched(client, SCHOOL)).status_code)
+    assert seen == [200, 404, 404, 200]
+
+
+def meeting(version: int, *full: str, less: tuple[str, ...] = (), lado: bool = False) -> e.MeetingRecorded:
+    """Of meeting-1, to which these are invited: to have the minutes in full, or less."""
+    given = [(name, "FULL") for name in full] + [(name, "ACTIONS_ONLY") for name in less]
+    made = e.MeetingRecorded.model_validate(
+        {
+            "meeting_id": "meeting-1", "version": version, "enquiry_id": "enquiry-1", "child_ids": ["child-1"],
+            "held_at": datetime(2026, 11, 20, 10, tzinfo=UTC), "chair": "team manager", "location_confidential": False,
+            "invitees": [
+                {"organisation_id": name, "role": "SCHOOL", "post": "lead", "attended": "YES", "release": release}
+                for name, release in given
+            ],
+            "adults_of_concern": [], "lado": lado,
+        }
+    )  # fmt: skip
+    return made.enveloped(Envelope(str(version), "urn:safebus:la:825", made.topic, datetime(2026, 11, 20, tzinfo=UTC)))
+
+
 async def test_what_is_superseded_is_withdrawn_whatever_the_meeting(
     client: httpx.AsyncClient, gateway: Gateway
 ) -> None:
@@ -355,14 +402,16 @@ async def post(client: httpx.AsyncClient, body: object, mode: str) -> httpx.Resp
     return await client.post(f"/v1/events/{e.MinutesApproved.topic}", content=json.dumps(body), headers=kind)
 
 
-def minutes_with(claim: dict[str, Any] | None) -> e.MinutesApproved:
+def minutes_with(claim: dict[str, Any] | None, *, day: int = 20, embargo: bool = False) -> e.MinutesApproved:
+    at = datetime(2026, 11, day, tzinfo=UTC)
     made = e.MinutesApproved.model_validate(
         {
-            "minutes_id": "minutes-1", "meeting_id": "meeting-1", "approved_at": datetime(2026, 11, 20, tzinfo=UTC),
-            "approved_by": "chair", "full_text": "", "actions": [], "document": claim,
+            "minutes_id": "minutes-1", "meeting_id": "meeting-1", "approved_at": at, "approved_by": "chair",
+            "full_text": "", "actions": [], "document": claim,
+            "embargo": {"owner": "police:43", "review_date": date(2026, 12, 1)} if embargo else None,
         }
     )  # fmt: skip
-    return made.enveloped(Envelope("1", "urn:safebus:la:825", made.topic, datetime(2026, 11, 20, tzinfo=UTC)))
+    return made.enveloped(Envelope(str(day), "urn:safebus:la:825", made.topic, at))
 
 
 def test_the_events_that_carry_documents_are_known(gateway: Gateway) -> None:

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from services.bus.events import MinutesDistributed, Release
 from services.bus.heard import Heard
+from services.partner_gateway.documents.chair import held_back
 from services.partner_gateway.inbox.tables import distribution
 from services.partner_gateway.tables import conflict, document, opening
 
@@ -56,9 +57,9 @@ def entitled(
 ) -> Entitled | None:
     """What the organisation may have at this moment under that SHA-256; None, whether the document exists or not.
 
-    Of one meeting the latest distribution alone counts. While the reader must first declare that there is no conflict
-    (H3), it counts for `person_id` once that person has, and never once that person declared one; without a
-    `person_id`, once anybody has.
+    Of one meeting the latest distribution alone counts, and no longer than chair and police let it (chair.py). While
+    the reader must first declare that there is no conflict (H3), it counts for `person_id` once that person has, and
+    never once that person declared one; without a `person_id`, once anybody has.
     """
     uploaded = sa.select(document.c.size, document.c.media_type).where(
         document.c.organisation == organisation, document.c.sha256 == sha256
@@ -67,6 +68,7 @@ def entitled(
         distribution.c.organisation == organisation,
         distribution.c.sha256 == sha256,
         ~_taken_back(),
+        ~held_back(),
         ~distribution.c.declare_no_conflict | _declared(person_id),
     )
     found = connection.execute(uploaded.union_all(given)).first()

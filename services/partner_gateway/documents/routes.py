@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
 from functools import partial
 from typing import Annotated
 
@@ -37,15 +36,15 @@ async def upload(request: Request, who: Annotated[Caller, Depends(caller)]) -> J
     """Take a document, the body as it is, and answer with its claim check, to be put into an event.
 
     The same bytes are the same document, and the answer is the same whether or not anybody had uploaded them before.
-    Whoever may post an event type that can refer to a document may upload.
+    Whoever may post an event type that can refer to a document may upload. How large it may be, and how slow, is
+    the door's to say (door/limits.py).
     """
     gateway = gateway_of(request)
     may_upload = carriers(gateway.catalogue)
     authorise(who, min(may_upload & who.scopes or may_upload))
     media_type = _declared(request)
-    chunks = _limited(request, gateway.settings.gateway_max_document)
     try:
-        stored = await gateway.claims.put_stream(chunks, media_type, partial(kinds.check, media_type))
+        stored = await gateway.claims.put_stream(request.stream(), media_type, partial(kinds.check, media_type))
     except kinds.Refused as refused:
         raise Problem(422, "document-refused", str(refused)) from None
     except ClientDisconnect:
@@ -102,21 +101,6 @@ def _declared(request: Request) -> str:
     if charset not in ("", "charset=utf-8", 'charset="utf-8"') or "content-encoding" in request.headers:
         raise Problem(415, "unsupported-type", "send the document itself, unpacked; plain text in UTF-8")
     return media_type
-
-
-async def _limited(request: Request, most: int) -> AsyncIterator[bytes]:
-    """The body as it comes, refused as soon as it is known to be too large."""
-    size = int(request.headers.get("content-length", "0"))
-    if size <= most:
-        size = 0
-        async for chunk in request.stream():
-            size += len(chunk)
-            if size > most:
-                break
-            yield chunk
-    if size > most:
-        # What is still under way is not wanted: without this, a client would go on sending it.
-        raise Problem(413, "too-large", f"a document has at most {most} bytes", headers={"Connection": "close"})
 
 
 async def _remember(gateway: Gateway, organisation: str, stored: ClaimCheck) -> None:

@@ -16,11 +16,12 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from services.bus.catalogue import load
-from services.bus.events import DisclosureRead
+from services.bus.events import DisclosureRead, MeetingRecorded, MinutesApproved
 from services.bus.heard import Heard
 from services.bus.projection import Copy
 from services.bus.settings import settings
 from services.partner_gateway.decide import entry_of
+from services.partner_gateway.documents.chair import note_chair
 from services.partner_gateway.documents.entitled import note_distributions
 from services.partner_gateway.inbox.tables import counter, entry, epoch, metadata, reading
 
@@ -56,10 +57,12 @@ class Inboxes:
     def record(self, connection: sa.Connection, done: Sequence[Heard]) -> Iterable[Copy]:
         """Number and insert what disclosed; mark what was read."""
         told: dict[str, dict[str, Heard]] = defaultdict(dict)
-        read = []
+        read, chaired = [], []
         for h in done:
             if isinstance(h.event, DisclosureRead):
                 read.append(h.event)
+            elif isinstance(h.event, MeetingRecorded | MinutesApproved):
+                chaired.append(h.event)
             elif h.event is not None:
                 found = entry_of(h.event)
                 told[found.organisation].setdefault(str(found.disclosure_id), h)
@@ -68,6 +71,7 @@ class Inboxes:
             connection.execute(entry.insert(), [_row(*one) for one in numbered])
             note_distributions(connection, numbered)
         _mark(connection, read)
+        note_chair(connection, chaired)
         copied = [one for one in numbered if one[0] in self._topic_of]
         if not copied:
             return ()

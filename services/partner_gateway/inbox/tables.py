@@ -70,3 +70,22 @@ distribution = sa.Table(
     sa.Index("inbox_distribution_superseding", "organisation", "supersedes"),
     sqlite_with_rowid=False,
 )
+
+meeting = sa.Table(
+    "inbox_meeting",  # what its chair and the police have decided about its minutes, as it stands (H4)
+    metadata,
+    sa.Column("meeting_id", sa.Text, primary_key=True),
+    sa.Column("version", sa.BigInteger),  # of its record; null while only its minutes are known
+    sa.Column("lado", sa.Boolean, nullable=False),
+    sa.Column("approved_us", sa.BigInteger),  # of its latest minutes
+    sa.Column("embargo", sa.Boolean, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+invitee = sa.Table(
+    "inbox_invitee",  # who may have the minutes of a meeting in full
+    metadata,
+    sa.Column("meeting_id", sa.Text, primary_key=True),
+    sa.Column("organisation", sa.Text, primary_key=True),
+    sqlite_with_rowid=False,
+)
