@@ -9,6 +9,7 @@ TOGETHER = {
     "tests/e2e/": "whole installations",
     "tests/embedded/": "whole installations",
     "tests/faults/": "faults",
+    "tests/client/": "the gateway",
     "tests/partner_gateway/": "the gateway",
 }
 """Installations of a dozen processes starting at once would keep each other from it; the others share what takes long

@@ -26,7 +26,7 @@ from services.supervisor.servers import apply_catalogue
 def stack_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedKafka]:
     """The stack's broker. A test that stops it starts it again."""
     folder = tmp_path_factory.mktemp("gateway-stack")
-    yield (kafka := EmbeddedKafka(folder / "kafka", free_port(), folder / "secrets.json"))
+    yield (kafka := EmbeddedKafka(folder / "kafka", free_port(), folder / "secrets.json", stop_timeout=0.5))
     asyncio.run(kafka.stop())
 
 
@@ -34,7 +34,7 @@ def stack_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedKa
 def stack(stack_kafka: EmbeddedKafka, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """Kafka and registry with the whole catalogue applied. Tests share it: use ids of your own."""
     folder = tmp_path_factory.mktemp("gateway-registry")
-    registry = EmbeddedRegistry(folder / "registry", free_port())
+    registry = EmbeddedRegistry(folder / "registry", free_port(), stop_timeout=0.5)
     asyncio.run(_start(stack_kafka, registry))
     at = Settings(
         data_dir=folder,
