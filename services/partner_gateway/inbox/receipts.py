@@ -14,7 +14,7 @@ from services.bus.events import DisclosureRead, HealthUpdated, ReceiptState, Rol
 from services.partner_gateway.door.context import Gateway
 from services.partner_gateway.door.problems import Problem
 from services.partner_gateway.inbox import reading
-from services.partner_gateway.tables import opening, receipt
+from services.partner_gateway.tables import conflict, opening, receipt
 
 AHEAD = timedelta(minutes=1)
 """So much another clock may be ahead of ours."""
@@ -51,8 +51,8 @@ async def give_receipt(gateway: Gateway, organisation: str, said: Said) -> Recei
     """Publish that this disclosure of the organisation's own inbox was read or acted on, durably and once.
 
     Raises:
-        Problem: 404, no such disclosure in this inbox; 422, something about it is missing or wrong; 409, a conflict has
-            to be denied first (H3); 503, not known whether it was taken: say it again.
+        Problem: 404, no such disclosure in this inbox; 422, something about it is missing or wrong; 409, the reader has
+            not denied a conflict yet, or has one (H3); 503, not known whether it was taken: say it again.
     """
 
     def remember(connection: sa.Connection) -> tuple[reading.Row, str, int]:
@@ -61,6 +61,9 @@ async def give_receipt(gateway: Gateway, organisation: str, said: Said) -> Recei
         if row is None:
             raise Problem(404, "not-found", "there is no such disclosure in your inbox")
         _check(row, said, gateway.now_us)
+        mine = (conflict.c.disclosure_id == row.disclosure_id) & (conflict.c.person_id == person)
+        if connection.execute(sa.select(conflict.c.declared_us).where(mine)).first():
+            raise Problem(409, "conflict-declared", "this reader is, or may be, connected with an adult of concern")
         return row, *_remembered(connection, row, said, person, gateway.now_us)
 
     row, receipt_id, happened_us = await gateway.access.write(remember)
