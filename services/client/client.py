@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Iterable, Mapping
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Literal, Self
+from urllib.parse import quote
 from uuid import UUID, uuid4
 
 import httpx
@@ -164,23 +165,25 @@ class Client:
         *,
         happened_at: datetime | None = None,
         hidden_from_online_access: bool | None = None,
-        no_conflict: bool | None = None,
+        no_conflict: bool = False,
     ) -> None:
         """Say that a named practitioner has read a disclosure, or has acted on it. A machine's fetching is no reading.
 
         Args:
             practitioner: the person's name or sign-in, as your organisation knows them.
-            happened_at: when they did it; without it, now.
+            state: READ, or ACTED when what was asked is done, such as filed in the record.
+            happened_at: when they did it; without it, now, by the gateway's clock.
             hidden_from_online_access: True where that person confirms that a health record's document is hidden.
             no_conflict: True where that person declares that no adult of concern is connected with them; then the
                 content is no longer withheld.
         """
         said: dict[str, Any] = {"disclosure_id": str(disclosure_id), "state": state, "practitioner": practitioner}
-        said["happened_at"] = (happened_at or datetime.now(UTC)).isoformat()
+        if happened_at is not None:
+            said["happened_at"] = happened_at.isoformat()
         if hidden_from_online_access is not None:
             said["hidden_from_online_access"] = hidden_from_online_access
-        if no_conflict is not None:
-            said["no_conflict"] = no_conflict
+        if no_conflict:
+            said["no_conflict"] = True
         _expect(await self._until_settled("POST", "/v1/receipts", json=said), 202)
 
     async def proof(self) -> Proof:
@@ -193,7 +196,7 @@ class Client:
 
     async def what_became_of(self, published: Published) -> Mapping[str, Any]:
         """Of an event that you published: `recipients`, each with its role, state and due_by; never who they are."""
-        path, asked = f"/v1/events/{published.type}/{published.id}", {"source": published.source}
+        path, asked = f"/v1/events/{published.type}/{quote(published.id, safe='')}", {"source": published.source}
         return _expect(await self._until_settled("GET", path, params=asked), 200)
 
     def _cloud_event(self, event_type: str, event: Outgoing) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import httpx
 
 from services.client.errors import TryAgain
 
-UNSETTLED = frozenset({429, 500, 502, 503, 504})
+UNSETTLED = frozenset({408, 429, 500, 502, 503, 504})
 """Statuses after which the same request may well succeed: here every request is one that takes effect once."""
 
 _random = SystemRandom()

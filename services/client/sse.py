@@ -32,12 +32,13 @@ class Parser:
         Raises:
             BadAnswer: an event is too large, or not UTF-8.
         """
-        self._rest += chunk
-        *lines, rest = self._rest.split(b"\n")
-        self._rest = bytearray(rest)
+        *lines, rest = chunk.split(b"\n")  # the chunk alone: what came before it is not searched again
         for line in lines:
-            if (done := self._line(bytes(line).removesuffix(b"\r"))) is not None:
+            self._rest += line
+            whole, self._rest = bytes(self._rest), bytearray()
+            if (done := self._line(whole.removesuffix(b"\r"))) is not None:
                 yield done
+        self._rest += rest
         if self._held + len(self._rest) > self._largest:
             raise BadAnswer(f"an event of the stream is above {self._largest} bytes")
 

@@ -224,16 +224,21 @@ async def test_receipt_and_proof_and_what_became_of() -> None:
     """Each is asked for where the gateway has it, and again where it did not answer."""
     proof = says(200, {"epoch": "aa", "count": 3, "first": 1, "last": 3})
     async with standing_in(dies, says(202, {}), dies, proof) as here, client(here) as mine:
-        await mine.receipt("d-1", "A. Lead", "ACTED", hidden_from_online_access=True, no_conflict=True)
+        when = datetime(2026, 11, 23, 8, 10, tzinfo=UTC)
+        await mine.receipt(
+            "d-1", "A. Lead", "ACTED", happened_at=when, hidden_from_online_access=True, no_conflict=True
+        )
         found = await mine.proof()
     assert (found.epoch, found.count, found.first, found.last) == ("aa", 3, 1, 3)
-    said = json.loads(here.asked[1].content)
-    assert datetime.fromisoformat(said.pop("happened_at")).tzinfo is not None
-    assert said == {
-        "disclosure_id": "d-1", "practitioner": "A. Lead", "state": "ACTED", "hidden_from_online_access": True,
+    assert json.loads(here.asked[1].content) == {
+        "disclosure_id": "d-1",
+        "practitioner": "A. Lead",
+        "state": "ACTED",
+        "happened_at": "2026-11-23T08:10:00+00:00",
+        "hidden_from_online_access": True,
         "no_conflict": True,
-    }  # fmt: skip
-    assert here.asked[0].content == here.asked[1].content, "the same moment again"
+    }
+    assert here.asked[0].content == here.asked[1].content
 
 
 def test_every_error_is_in_the_one_tree() -> None:
