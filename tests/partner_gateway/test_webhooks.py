@@ -518,10 +518,11 @@ async def test_ten_webhooks_are_enough(api: httpx.AsyncClient) -> None:
 
 
 async def test_a_partner_that_left_is_sent_nothing(gateway: Gateway, api: httpx.AsyncClient) -> None:
-    """Whoever is no partner any more hears nothing any more."""
+    """Whoever is no partner any more hears nothing any more, not even by a webhook made in the same moment."""
     async with endpoint() as there:
         await hook(api, there)
         await gateway.access.write(lambda c: close_partner(c, ME, now_us=gateway.now_us))
+        await hook(api, there)
         await tell(gateway, missed(ME))
         await quiet(there)
     assert there.received == []
