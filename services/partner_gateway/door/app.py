@@ -50,6 +50,7 @@ def application(gateway: Gateway) -> FastAPI:
         app.include_router(router)
 
     limits.install(app)
+    app.add_middleware(problems.Faults)
     app.add_middleware(Protect)
     return app
 

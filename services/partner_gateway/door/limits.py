@@ -36,6 +36,9 @@ SLOWEST = 5_000
 CALLERS = 20_000
 """Buckets kept; what was used longest ago is forgotten, which by then is full again."""
 
+LONGEST_PATH = 4_000
+"""Bytes as they were sent, without the query: an event's id may be long, and nothing else is."""
+
 CLOSE = {"Connection": "close"}
 
 
@@ -108,6 +111,9 @@ class Limits:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
+            return
+        if len(scope.get("raw_path") or b"") > LONGEST_PATH:
+            await Problem(414, "too-long", "nothing has so long an address").response()(scope, receive, send)
             return
         headers = dict(scope["headers"])
         token = _token(headers.get(b"authorization", b""))
