@@ -74,8 +74,10 @@ def one(connection: sa.Connection, of: Of, *, now_us: int) -> dict[str, Any]:
     Raises:
         Problem: 404, the organisation has none of that id.
     """
-    _own(connection, of)
-    return next(found for found in shown(connection, of.organisation, now_us=now_us) if found["id"] == of.webhook_id)
+    found = [hook for hook in shown(connection, of.organisation, now_us=now_us) if hook["id"] == of.webhook_id]
+    if not found:
+        raise _none()
+    return found[0]
 
 
 def delete(connection: sa.Connection, of: Of) -> None:
@@ -142,8 +144,12 @@ def _own(connection: sa.Connection, of: Of) -> sa.Row[Any]:
     mine = sa.and_(webhook.c.webhook_id == of.webhook_id, webhook.c.organisation == of.organisation)
     found = connection.execute(sa.select(webhook).where(mine)).first()
     if found is None:
-        raise Problem(404, "not-found", "you have no such webhook")
+        raise _none()
     return found
+
+
+def _none() -> Problem:
+    return Problem(404, "not-found", "you have no such webhook")
 
 
 def _held(connection: sa.Connection, of: Of) -> sa.Row[Any]:
