@@ -121,7 +121,7 @@ def test_each_disclosure_has_a_title_and_an_account(type_: type[Event]) -> None:
     """Whatever falls into an inbox can be listed and opened."""
     if type_ is e.DisclosureRead:
         return
-    made = {type(told): told for told in (people.alert(), people.outcome(), people.record(), people.minutes(),
+    made: dict[type[Event], Any] = {type(told): told for told in (people.alert(), people.outcome(), people.record(), people.minutes(),
             people.request(), people.notified(), people.missed(), people.rehearsal())}  # fmt: skip
     account = explain(made[type_])
     assert account.title == TITLES[type_.topic]
@@ -136,7 +136,7 @@ async def test_an_opened_alert_says_who_what_and_what_to_do(gateway: Gateway, cl
     page = (await client.get("/inbox/1")).text
     for said in (
         "Maya Hartley-Osei", "14 March 2018", "Sunday 22 November 2026 at 7:40pm", "today at 8:45am",
-        "was there when it happened, and lives there", "Do not ask the child about it", "Operation Encompass",
+        "Was there when it happened, and lives there", "Do not ask the child about it", "Operation Encompass",
         "by nobody at your organisation yet",
     ):  # fmt: skip
         assert said in page

@@ -83,9 +83,10 @@ def _child(about: e.ChildIdentity) -> list[Fact]:
 
 
 def _school_alerted(told: e.SchoolAlerted) -> Account:
+    place = {e.Role.SCHOOL: "school", e.Role.NURSERY: "nursery"}.get(told.disclosure.recipient_role, "organisation")
     meaning = (
         "The police have recorded domestic abuse at a place with which this child is connected. You are told so that "
-        "somebody at your school can look out for the child. You are told no more than this, to keep the child safe."
+        f"somebody at your {place} can look out for the child. You are told no more than this, to keep the child safe."
     )
     warnings = ["This happened some time ago. The police became aware of it later."] if told.historic else []
     return Account(
@@ -95,10 +96,10 @@ def _school_alerted(told: e.SchoolAlerted) -> Account:
             *_child(told.about),
             ("When it happened", moment(told.incident_at)),
             ("Police became aware", moment(told.aware_at)),
-            ("The child", word(told.presence)),
+            ("How the child is connected", word(told.presence)),
         ],
         to_do=[*_sentences(told.what_to_do), KEEP_APART, NEVER_TELL],
-        acted="I have told the people at school who need to know, and support for the child is in place",
+        acted=f"I have told the people at our {place} who need to know, and support for the child is in place",
         warnings=warnings,
     )
 
@@ -203,10 +204,10 @@ def _police_notified(told: e.PoliceNotified) -> Account:
         ("Graded by the police", word(told.grading)),
         ("When it happened", moment(told.occurred_at)),
         ("Police became aware", moment(told.aware_at)),
-        ("The child", word(told.presence)),
+        ("How the child is connected", word(told.presence)),
         ("Police force", organisation(told.force)),
         ("Incident number", told.incident_id),
-        ("Strategy discussion asked for", f"{word(wish.wanted)}. {wish.reason}".strip()),
+        ("Strategy discussion asked for", f"{word(wish.wanted)}: {wish.reason}" if wish.reason else word(wish.wanted)),
     ]
     if told.circumstances:
         facts.append(("Please note", ", ".join(word(each) for each in told.circumstances)))

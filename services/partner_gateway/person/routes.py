@@ -21,7 +21,7 @@ from services.partner_gateway.person import listing, sign_in
 from services.partner_gateway.person.explain import TITLES, explain, why
 from services.partner_gateway.person.pages import STYLE_VERSION, STYLESHEET, Page, Refused, render
 from services.partner_gateway.person.visit import Visit, Visited, check_form, entry_of, form_of, number_of
-from services.partner_gateway.person.words import by_when, from_us, moment
+from services.partner_gateway.person.words import by_when, by_when_in_full, from_us, moment
 from services.partner_gateway.tables import conflict, opening
 
 log = structlog.get_logger()
@@ -187,7 +187,7 @@ def _open(request: Request, row: Row, status: int = 200, error: tuple[str, str] 
         why=why(told.disclosure),
         replaces=told.disclosure.supersedes is not None,
         sent=moment(from_us(row.time_us)),
-        due=by_when(from_us(row.due_us), now) if row.due_us else None,
+        due=by_when_in_full(from_us(row.due_us), now) if row.due_us else None,
         overdue=bool(row.due_us and now > from_us(row.due_us)),
         read=moment(from_us(row.read_us)) if row.read_us else None,
         acted=moment(from_us(row.acted_us)) if row.acted_us else None,

@@ -9,9 +9,9 @@ LONDON = ZoneInfo("Europe/London")
 
 WORDS = {
     # Where the child was
-    "WAS_PRESENT": "was there when it happened",
-    "LIVES_THERE": "lives there",
-    "BOTH": "was there when it happened, and lives there",
+    "WAS_PRESENT": "Was there when it happened",
+    "LIVES_THERE": "Lives there",
+    "BOTH": "Was there when it happened, and lives there",
     # What was decided
     "NO_FURTHER_ACTION": "No further action by children’s social care",
     "ADVICE": "Advice given",
@@ -137,6 +137,12 @@ def by_when(due: datetime, now: datetime) -> str:
     days = (due.astimezone(LONDON).date() - now.astimezone(LONDON).date()) / timedelta(days=1)
     near = {0: "today", 1: "tomorrow", -1: "yesterday"}.get(int(days))
     return f"{near} at {clock(due)}" if near else moment(due)
+
+
+def by_when_in_full(due: datetime, now: datetime) -> str:
+    """The same, with the date as well: what is printed is read on another day."""
+    near, here = by_when(due, now), due.astimezone(LONDON)
+    return near if near == moment(due) else f"{near}, {here:%A} {day(here.date())}"
 
 
 def organisation(organisation_id: str) -> str:
