@@ -14,9 +14,11 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 import sqlalchemy as sa
+from fsspec.core import url_to_fs
 from structlog.testing import capture_logs
 
 from services.bus import events as e
+from services.bus.claims import Claims
 from services.bus.envelope import Envelope
 from services.bus.errors import Surroundings
 from services.partner_gateway.documents.references import NOT_YOURS, OTHER, carriers, check_references, mentions
@@ -167,6 +169,24 @@ async def test_what_a_killed_process_left_is_swept(client: httpx.AsyncClient, ga
     names = {path.name for path in stored(gateway)}
     assert left not in names
     assert under_way in names
+
+
+async def test_any_store_will_do() -> None:
+    """Behind fsspec: whole or not at all, verified, and nothing half left, where there is no disk to rename on."""
+    claims, refusing = Claims(f"memory://{uuid4().hex}"), ValueError("no")
+
+    def refuse(_whole: object) -> None:
+        raise refusing
+
+    body = b"a" * 700_000
+    for _ in range(2):
+        claim = await claims.put_stream(_once(body), "text/plain", lambda _whole: None)
+    with pytest.raises(ValueError, match="no"):
+        await claims.put_stream(_once(b"b"), "text/plain", refuse)
+    assert (claim.sha256, claim.size, await claims.verify(claim.sha256)) == (sha256(body).hexdigest(), 700_000, 700_000)
+    assert b"".join([chunk async for chunk in claims.stream(claim.sha256)]) == body
+    filesystem, path = url_to_fs(claims._url)
+    assert [name.rpartition("/")[2] for name in filesystem.find(path)] == [claim.sha256]
 
 
 async def test_a_store_that_is_away_is_503(client: httpx.AsyncClient, gateway: Gateway) -> None:
