@@ -590,7 +590,7 @@ def _posted(organisation: str, event_id: str, at_us: int) -> dict[str, Any]:
 async def test_a_sender_is_told_once_by_role_what_was_not_read_in_time(
     gateway: Gateway, api: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Issue 4, H2: the id that it posted and a role, never who; not about what was read, nor about others' events."""
+    """Issue 4, H2: the id that it posted and a role, never who; not what was read, nor others'. Each webhook."""
     monkeypatch.setattr(sender, "LATE_EVERY", 0)
     rows = [_posted(o, i, gateway.now_us) for o, i in ((ME, "a b"), (ME, "read"), (OTHER, "theirs"))]
     await gateway.access.write(lambda c: c.execute(posted.insert(), rows))
@@ -616,6 +616,10 @@ async def test_a_sender_is_told_once_by_role_what_was_not_read_in_time(
         await until(lambda: there.received)
         step(gateway, hours=3)
         await quiet(there)
+        async with endpoint() as second:
+            began = int(MONDAY.timestamp() * 1_000_000)
+            await gateway.access.write(lambda c: kept.add(c, ME, second.url, now_us=began))
+            await until(lambda: second.received)
     [received] = there.received
     assert received.id == "late.1"
     said = verify_webhook(received.headers, received.body, made["secret"])

@@ -52,4 +52,5 @@ def _about() -> sa.ColumnElement[str]:
 
 
 def _told(webhook_id: str | sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
-    return sa.exists().where(delivery.c.webhook_id == webhook_id, delivery.c.about == _about())
+    same = sa.exists().where(delivery.c.webhook_id == webhook_id, delivery.c.about == _about())
+    return same.correlate(webhook, posted, entry)
