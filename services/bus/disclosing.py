@@ -19,6 +19,7 @@ from services.bus.events import (
     DeadlineKind,
     DeadlineMet,
     DeadlineSet,
+    Disclosure,
     OrganisationRecorded,
     RecordStatus,
     Registration,
@@ -59,15 +60,28 @@ def held_or(
     subject: str,
     location_confidential: bool,
 ) -> Iterator[Event | Held]:
-    """`otherwise`, unless an adult of concern is or may be connected with the recipient: then that is held (H3).
+    """`otherwise`, unless an adult of concern is connected with the recipient: then that is held (H3).
 
-    Unknown is held too, since nobody yet asks a reader to declare that there is no conflict. Of a child whose location
-    is confidential the hold does not name the recipient (H2). Give `otherwise` as a generator: it is then not decided.
+    Where it is not known, whoever reads it first declares that there is no conflict: the gateway shows nothing before.
+    Of a child whose location is confidential the hold does not name the recipient (H2). Give `otherwise` as a
+    generator: it is then not decided.
     """
-    if conflict(adults, recipient) is YesNoUnknown.NO:
-        yield from otherwise
-    else:
-        yield Held("H3", subject, None if location_confidential else recipient)
+    match conflict(adults, recipient):
+        case YesNoUnknown.YES:
+            yield Held("H3", subject, None if location_confidential else recipient)
+        case YesNoUnknown.NO:
+            yield from otherwise
+        case _:
+            yield from map(_to_be_declared, otherwise)
+
+
+def _to_be_declared(part: Event | Held) -> Event | Held:
+    """The same; if it discloses, it opens only to who declares that there is no conflict."""
+    disclosure: Disclosure | None = getattr(part, "disclosure", None)
+    if isinstance(part, Held) or disclosure is None:
+        return part
+    asked = disclosure.model_copy(update={"declare_no_conflict": True})
+    return part.model_copy(update={"disclosure": asked}).enveloped(part.envelope)
 
 
 # --- who is there now -------------------------------------------------------------------------------------------------
@@ -176,7 +190,8 @@ def expect(
     """What is expected `of` an organisation by a time, and to whom it escalates.
 
     Of a child whose location is confidential it does not say who owes it (H2). Held for a person to watch if an adult
-    of concern is or may be connected with the one that it would escalate to (H3), or if there is nobody at all (H7).
+    of concern is connected with the one that it would escalate to (H3), or if there is nobody at all (H7). Where it is
+    not known, whoever reads the escalation declares first.
 
     Args:
         id: `deadline_id(...)` or `match_deadline_id(...)`.
@@ -186,7 +201,8 @@ def expect(
     authority = authority_for(of, directory)
     if authority is None:
         return Held("H7", child_id)
-    if conflict(adults, authority.organisation_id) is not YesNoUnknown.NO:
+    link = conflict(adults, authority.organisation_id)
+    if link is YesNoUnknown.YES:
         return Held("H3", child_id, None if location_confidential else authority.organisation_id)
     return DeadlineSet.because(
         cause,
@@ -201,6 +217,7 @@ def expect(
         escalate_to=authority.organisation_id,
         needs_hidden_confirmation=needs_hidden_confirmation,
         location_confidential=location_confidential,
+        declare_no_conflict=link is not YesNoUnknown.NO,
     )
 
 

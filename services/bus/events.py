@@ -572,6 +572,11 @@ class DeadlineSet(Event):
     export may show who the recipients are, since a recipient can reveal a place.
     """
 
+    declare_no_conflict: bool = False
+    """True when it is not known whether an adult of concern is connected with the one that is told when it is missed:
+    whoever reads that first declares that there is no conflict (H3).
+    """
+
 
 class Registration(Model):
     """An organisation that holds a part of the child's care. All registered schools are told (H9)."""

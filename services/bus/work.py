@@ -121,7 +121,8 @@ def _selection(table: sa.Table, column: str, values: int, paramstyle: str) -> st
 
 
 @cache
-def _insertion(table: sa.Table, rows: int, paramstyle: str, clash: str = "") -> str:
+def insertion(table: sa.Table, rows: int, paramstyle: str, clash: str = "") -> str:
+    """The statement that inserts so many rows of every column, in the driver's own words."""
     mark = "?" if paramstyle == "qmark" else "%s"
     names = ", ".join(f'"{column.name}"' for column in table.columns)
     row = f"({', '.join([mark] * len(table.columns))})"
@@ -283,7 +284,7 @@ class Work:
         written, style = 0, self.connection.dialect.paramstyle
         for start in range(0, len(rows), AT_ONCE):
             some = rows[start : start + AT_ONCE]
-            statement = _insertion(table, len(some), style, clash)
+            statement = insertion(table, len(some), style, clash)
             written += self.connection.exec_driver_sql(statement, tuple(chain.from_iterable(some))).rowcount
         return written
 

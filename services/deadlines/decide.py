@@ -65,6 +65,7 @@ def escalate(alarm: Alarm, deadline: Deadline, directory: Directory) -> Iterator
             "purpose": Purpose.ESCALATION,
             "lawful_basis": LawfulBasis.PUBLIC_TASK_6_1_E,
             "location_confidential": deadline.location_confidential,
+            "declare_no_conflict": deadline.declare_no_conflict,
         },
         deadline_id=deadline.deadline_id,
         child_id=deadline.child_id,

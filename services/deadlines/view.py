@@ -49,6 +49,7 @@ class Deadline(View):
     ends_with_receipt: bool = False
     needs_hidden_confirmation: bool = False
     location_confidential: bool = False
+    declare_no_conflict: bool = False
     due_by: AwareDatetime | None = None
     met_at: AwareDatetime | None = None
     missed: bool = False
@@ -113,6 +114,7 @@ class Deadline(View):
             ends_with_receipt=expected.disclosure_id is not None,
             needs_hidden_confirmation=expected.needs_hidden_confirmation,
             location_confidential=expected.location_confidential,
+            declare_no_conflict=expected.declare_no_conflict,
             due_by=expected.due_by,
         )
 

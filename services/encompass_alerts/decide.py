@@ -59,7 +59,7 @@ def alert_schools(notified: PoliceNotified, directory: Directory) -> Iterator[Ev
 
     Held for a person: an incident of unknown kind (H7), a child whose record was closed meanwhile (H1), whose
     circumstances are special or who by the date of birth is no child any more (H13), a listener to whom an adult of
-    concern is or may be connected (H3), and a child whom nobody could be told about (H9).
+    concern is connected (H3), and a child whom nobody could be told about (H9).
     """
     if IncidentKind.DOMESTIC_ABUSE not in notified.kinds:
         if IncidentKind.UNKNOWN in notified.kinds or not notified.kinds:

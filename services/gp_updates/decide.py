@@ -55,7 +55,7 @@ def update_record(cue: HealthToBeTold, directory: Directory) -> Iterator[Event |
     """Send it to every organisation that is registered for the child in the role now.
 
     Held for a person: nobody is registered, or one that is has closed without a successor (H11); the child's record was
-    closed meanwhile (H1); the child does not fit (H13); an adult of concern is or may be connected with it (H3).
+    closed meanwhile (H1); the child does not fit (H13); an adult of concern is connected with it (H3).
 
     Raises:
         NotAHealthRole: the role keeps no health record.

@@ -47,7 +47,7 @@ class Telling:
 
 
 def share(telling: Telling, told: Iterable[Listener | Held]) -> Iterator[Event | Held]:
-    """Each listener's outcome; held where an adult of concern is or may be connected with it (H3)."""
+    """Each listener's outcome; held where an adult of concern is connected with it (H3)."""
     for listener in told:
         if isinstance(listener, Held):
             yield telling.hold(listener)
@@ -133,14 +133,14 @@ def cue_health(telling: Telling, contacts: Iterable[Contact]) -> Iterator[Event 
 def told_by_cue(telling: Telling, referrers: Iterable[Contact]) -> Iterator[Event | Held]:
     """A health referrer hears what its role is cued; one that is not registered for the child needs a person.
 
-    So does one that the cue will not reach, since an adult of concern is or may be connected with it (H3).
+    So does one that the cue will not reach, since an adult of concern is connected with it (H3).
     """
     on = local_day(telling.cause.at)
     for contact in referrers:
         teams = registered(telling.child, on, contact.role) if telling.child else []
         if contact.organisation_id not in [team.organisation_id for team in teams]:
             yield telling.hold(Held("H11", contact.reference, contact.organisation_id))
-        elif conflict(telling.made.adults_of_concern, contact.organisation_id or "") is not YesNoUnknown.NO:
+        elif conflict(telling.made.adults_of_concern, contact.organisation_id or "") is YesNoUnknown.YES:
             yield telling.hold(Held("H3", contact.reference, contact.organisation_id))
         else:
             yield decided(telling, contact)

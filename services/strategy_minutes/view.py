@@ -134,9 +134,9 @@ class Meeting(View):
         return next((s.release for s in self.shares() if s.organisation_id == organisation_id), Release.NOTHING)
 
     def conflicted(self, share: Share) -> bool:
-        """H3: an adult of concern is or may be connected with the invitee."""
+        """H3: an adult of concern is connected with the invitee."""
         adults = self.meeting.adults_of_concern if self.meeting else []
-        return conflict(adults, share.organisation_id) is not YesNoUnknown.NO
+        return conflict(adults, share.organisation_id) is YesNoUnknown.YES
 
     def _is_due(self, share: Share) -> bool:
         had = self.handed.get(share.organisation_id)

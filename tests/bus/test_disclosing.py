@@ -24,11 +24,12 @@ from services.bus.disclosing import (
     registered,
     standing,
 )
-from services.bus.envelope import Event, Held
+from services.bus.envelope import Envelope, Held
 from services.bus.events import (
     AdultLink,
     AdultOfConcern,
     DeadlineKind,
+    DeadlineMissed,
     DeadlineSet,
     LinkCapacity,
     RecordStatus,
@@ -50,6 +51,21 @@ def adult(*links: tuple[str, YesNoUnknown]) -> AdultOfConcern:
     )
 
 
+def disclosing() -> DeadlineMissed:
+    """Something that tells school:1 of a child."""
+    said = Envelope("1", "urn:test", DeadlineMissed.topic, FRIDAY_EVENING)
+    return DeadlineMissed.model_validate(
+        {
+            "disclosure": {
+                "id": UUID(int=1), "recipient": "school:1", "recipient_role": "SCHOOL", "purpose": "ESCALATION",
+                "lawful_basis": "PUBLIC_TASK_6_1_E",
+            },
+            "deadline_id": UUID(int=2), "child_id": "child", "kind": "SCHOOL_ALERT_READ", "due_by": FRIDAY_EVENING,
+            "owed_role": "SCHOOL",
+        }
+    ).enveloped(said)  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("adults", "worst"),
     [
@@ -69,23 +85,28 @@ def test_h3_the_worst_link_of_any_adult_counts(adults: list[AdultOfConcern], wor
 
 
 @given(links=st.lists(st.sampled_from(YesNoUnknown), min_size=1), hidden=st.booleans())
-def test_h3_only_a_recorded_no_of_every_adult_lets_it_through(links: list[YesNoUnknown], hidden: bool) -> None:
-    """Anything else is held, and not even decided; in hiding, without the recipient's name (H2)."""
-
-    def decided() -> list[Event | Held]:
-        return [Held("told", "child")]
-
+def test_h3_one_yes_holds_it_and_anything_but_no_is_declared_first(links: list[YesNoUnknown], hidden: bool) -> None:
+    """A yes is held, and not even decided; in hiding, without the recipient's name (H2). Where a link is not known, it
+    opens only to who declares that there is no conflict; the rest of the decision is as it was."""
+    told = disclosing()
     parts = list(
         held_or(
-            (part for part in decided()),
+            (part for part in (told, Held("told", "child"))),
             adults=[adult(("school:1", link)) for link in links],
             recipient="school:1",
             subject="child",
             location_confidential=hidden,
         )
     )
-    through = set(links) == {NO}
-    assert parts == (decided() if through else [Held("H3", "child", None if hidden else "school:1")])
+    if YES in links:
+        assert parts == [Held("H3", "child", None if hidden else "school:1")]
+        return
+    alert, rest = parts
+    assert isinstance(alert, DeadlineMissed)
+    assert alert.disclosure.declare_no_conflict is (set(links) != {NO})
+    assert alert.disclosure.model_copy(update={"declare_no_conflict": False}) == told.disclosure
+    assert (alert.envelope, rest) == (told.envelope, Held("told", "child"))
+    assert not told.disclosure.declare_no_conflict, "what was decided is not changed behind its back"
 
 
 def test_registrations_hold_from_their_first_to_their_last_day() -> None:
@@ -191,11 +212,14 @@ def asked(directory: MemoryDirectory, *adults: AdultOfConcern, hidden: bool = Fa
 
 
 def test_h3_an_escalation_to_a_conflicted_authority_is_held() -> None:
-    """For yes and unknown; of a child in hiding without its name."""
+    """For yes; of a child in hiding without its name. Where it is not known, its reader declares first."""
     county = MemoryDirectory([organisation("la:825", Role.LOCAL_AUTHORITY)])
-    assert isinstance(asked(county, adult(("la:825", NO))), DeadlineSet)
-    assert asked(county, adult(("la:825", YES))) == asked(county, adult()) == Held("H3", "child", "la:825")
-    assert asked(county, adult(), hidden=True) == Held("H3", "child")
+    sure, unsure = asked(county, adult(("la:825", NO))), asked(county, adult())
+    assert isinstance(sure, DeadlineSet)
+    assert isinstance(unsure, DeadlineSet)
+    assert (sure.declare_no_conflict, unsure.declare_no_conflict) == (False, True)
+    assert asked(county, adult(("la:825", YES))) == Held("H3", "child", "la:825")
+    assert asked(county, adult(("la:825", YES)), hidden=True) == Held("H3", "child")
 
 
 def test_a_deadline_that_would_be_missed_in_silence_is_held() -> None:

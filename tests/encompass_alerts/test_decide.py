@@ -13,6 +13,7 @@ from services.bus.directory import MemoryDirectory, Recorded
 from services.bus.disclosing import deadline_id
 from services.bus.envelope import Event, Held
 from services.bus.events import (
+    AdultOfConcern,
     Circumstance,
     DeadlineKind,
     DeadlineSet,
@@ -255,7 +256,7 @@ def test_h2_a_confidential_location_hides_which_school_owes_it(by_police: bool) 
 
 def test_h2_two_schools_of_a_child_in_hiding_are_held_and_the_third_is_told() -> None:
     """Neither hold names its school, so the two read the same: they are one, and do not undo the third's alert."""
-    someone = adult(nursery_500001=NO, la_825=NO)
+    someone = adult(nursery_500001=NO, la_825=NO, school_110001=YES, school_110002=YES)
     child = maya(at_school(), at_school(OTHER_SCHOOL), at_school(NURSERY, Role.NURSERY), location_confidential=True)
     parts = after(notified(adults_of_concern=[someone]), child)
     assert list(alerted(parts)) == [NURSERY]
@@ -270,10 +271,9 @@ def test_another_county_is_not_told_by_guesswork() -> None:
     assert after(notified(), maya(), other, nowhere) == [Held("H9", CHILD)]
 
 
-@pytest.mark.parametrize("link", [YES, UNKNOWN])
-def test_h3_an_adult_of_concern_at_one_school_holds_that_one_alone(link: YesNoUnknown) -> None:
+def test_h3_an_adult_of_concern_at_one_school_holds_that_one_alone() -> None:
     """The other school is told; of a child in hiding the hold does not name the school (H2)."""
-    someone = adult(school_110001=link, school_110002=NO, la_825=NO)
+    someone = adult(school_110001=YES, school_110002=NO, la_825=NO)
     child = maya(at_school(), at_school(OTHER_SCHOOL))
     parts = after(notified(adults_of_concern=[someone]), child)
     assert list(alerted(parts)) == [OTHER_SCHOOL]
@@ -282,11 +282,15 @@ def test_h3_an_adult_of_concern_at_one_school_holds_that_one_alone(link: YesNoUn
     assert held(parts) == [Held("H3", CHILD)]
 
 
-def test_h3_an_adult_without_a_recorded_link_holds_every_alert() -> None:
-    """A link that nobody has asked about is unknown; one of several adults is enough."""
+@pytest.mark.parametrize("unsure", [adult(), adult(school_110001=UNKNOWN)])
+def test_h3_where_a_link_is_not_known_the_reader_declares_first(unsure: AdultOfConcern) -> None:
+    """A link that nobody has asked about is unknown; one of several adults is enough. The school is alerted at once all
+    the same, and so is whoever hears of its silence."""
     cleared = adult(school_110001=NO, la_825=NO)
-    assert after(notified(adults_of_concern=[cleared, adult()])) == [Held("H3", CHILD, SCHOOL)]
-    assert alerted(after(notified(adults_of_concern=[cleared])))
+    for adults, declared in (([cleared], False), ([cleared, unsure], True)):
+        parts = after(notified(adults_of_concern=adults))
+        (alert,), (deadline,) = of(SchoolAlerted, parts), of(DeadlineSet, parts)
+        assert (alert.disclosure.declare_no_conflict, deadline.declare_no_conflict) == (declared, declared)
 
 
 def test_h3_an_adult_of_concern_at_the_authority_holds_the_escalation_alone() -> None:

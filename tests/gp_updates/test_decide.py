@@ -160,12 +160,18 @@ def test_h2_the_deadline_does_not_show_where_the_child_is_registered(who: str) -
     assert all(updated.disclosure.location_confidential for updated in of(HealthUpdated, parts))
 
 
-@pytest.mark.parametrize("link", [YesNoUnknown.YES, YesNoUnknown.UNKNOWN])
 @pytest.mark.parametrize("confidential", [True, False])
-def test_h3_a_conflicted_practice_is_bypassed(link: YesNoUnknown, confidential: bool) -> None:
-    """H3: where an adult of concern is or may be connected with the practice, a person releases it."""
-    parts = after(cue(adults_of_concern=[adult("a"), adult(K82001=link)], location_confidential=confidential))
+def test_h3_a_conflicted_practice_is_bypassed(confidential: bool) -> None:
+    """H3: where an adult of concern is connected with the practice, a person releases it."""
+    adults = [adult("a"), adult(K82001=YesNoUnknown.YES)]
+    parts = after(cue(adults_of_concern=adults, location_confidential=confidential))
     assert parts == [Held("H3", CHILD, None if confidential else PRACTICE)]
+
+
+def test_h3_where_it_is_not_known_the_reader_declares_first() -> None:
+    """H3: the practice has the document, and it opens to who says that no adult of concern is connected with them."""
+    (updated,) = of(HealthUpdated, after(cue(adults_of_concern=[adult(K82001=YesNoUnknown.UNKNOWN)])))
+    assert updated.disclosure.declare_no_conflict
 
 
 def test_h1_h13_a_child_who_does_not_fit_goes_to_a_person() -> None:

@@ -394,10 +394,10 @@ def test_h2_holds_that_may_not_say_whom_they_are_about_do_not_undo_the_rest() ->
     assert all(shared.disclosure.location_confidential for shared in of(OutcomeShared, parts))
 
 
-@pytest.mark.parametrize("link", [YesNoUnknown.YES, YesNoUnknown.UNKNOWN])
-def test_h3_an_adult_of_concern_at_the_authority_keeps_nobody_from_hearing(link: YesNoUnknown) -> None:
+def test_h3_an_adult_of_concern_at_the_authority_keeps_nobody_from_hearing() -> None:
     """H3: every escalation is held, as one matter before one person, and every outcome is shared."""
-    parts, _ = play(contact(), decision(adults_of_concern=[adult(**{AUTHORITY.rpartition(":")[2]: link})]))
+    conflicted = adult(**{AUTHORITY.rpartition(":")[2]: YesNoUnknown.YES})
+    parts, _ = play(contact(), decision(adults_of_concern=[conflicted]))
     assert told(parts) == [*IN_CARE, (CHARITY, "for a professional referrer")]
     assert held(parts) == [Held("H3", CHILD, AUTHORITY)]
 
@@ -409,10 +409,18 @@ def test_h2_a_late_contact_may_be_the_first_to_know() -> None:
     assert {d.owed_by for d in of(DeadlineSet, parts[len(before) :])} == {None}
 
 
-@pytest.mark.parametrize("link", [YesNoUnknown.YES, YesNoUnknown.UNKNOWN])
-def test_h3_a_conflicted_recipient_is_bypassed(link: YesNoUnknown) -> None:
-    """H3: where an adult of concern is or may be connected, a person releases it; the others are told."""
-    conflicted = adult(**{SCHOOL.rpartition(":")[2]: link})
+def test_h3_where_it_is_not_known_the_reader_declares_first() -> None:
+    """H3: everyone is told, and the one that may be connected opens it once a person there has declared."""
+    unsure = adult(**{SCHOOL.rpartition(":")[2]: YesNoUnknown.UNKNOWN})
+    parts, _ = play(contact(of=SCHOOL, role=Role.SCHOOL), decision(adults_of_concern=[unsure]))
+    assert held(parts) == []
+    asked = {one.disclosure.recipient for one in of(OutcomeShared, parts) if one.disclosure.declare_no_conflict}
+    assert asked == {SCHOOL}
+
+
+def test_h3_a_conflicted_recipient_is_bypassed() -> None:
+    """H3: where an adult of concern is connected, a person releases it; the others are told."""
+    conflicted = adult(**{SCHOOL.rpartition(":")[2]: YesNoUnknown.YES})
     parts, _ = play(contact(of=SCHOOL, role=Role.SCHOOL), decision(adults_of_concern=[adult("a"), conflicted]))
     assert told(parts) == IN_CARE[1:]
     assert held(parts) == [Held("H3", CHILD, SCHOOL)]

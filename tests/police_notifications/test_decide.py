@@ -425,15 +425,21 @@ def test_h2_a_confidential_location_hides_who_owes_it(whose: IncidentReported) -
     assert {(one.location_confidential, one.owed_by) for one in of(DeadlineSet, parts)} == {(True, None)}
 
 
-@pytest.mark.parametrize("link", [YES, UNKNOWN])
-def test_h3_an_adult_of_concern_at_the_front_door_holds_it(link: YesNoUnknown) -> None:
-    """Yes and unknown alike: nothing goes to that inbox, and a person is shown child and recipient."""
-    parts, _ = after(incident(adults_of_concern=[adult(duty_825=link, la_825=NO)]))
+def test_h3_an_adult_of_concern_at_the_front_door_holds_it() -> None:
+    """Nothing goes to that inbox, and a person is shown child and recipient."""
+    parts, _ = after(incident(adults_of_concern=[adult(duty_825=YES, la_825=NO)]))
     assert parts == [Held("H3", "child-maya", DUTY)]
-    parts, _ = after(incident(adults_of_concern=[adult(la_825=NO)]))
-    assert parts == [Held("H3", "child-maya", DUTY)]
-    parts, _ = after(incident(adults_of_concern=[adult(duty_825=link)], location_confidential=True))
+    parts, _ = after(incident(adults_of_concern=[adult(duty_825=YES)], location_confidential=True))
     assert parts == [Held("H3", "child-maya")]
+
+
+@pytest.mark.parametrize("links", [{"duty_825": UNKNOWN, "la_825": NO}, {"la_825": NO}])
+def test_h3_where_it_is_not_known_the_reader_declares_first(links: dict[str, YesNoUnknown]) -> None:
+    """The front door is notified at once; it opens to who says that no adult of concern is connected with them."""
+    parts, _ = after(incident(adults_of_concern=[adult(**links)]))
+    (told,) = of(PoliceNotified, parts)
+    assert told.disclosure.declare_no_conflict
+    assert {deadline.declare_no_conflict for deadline in of(DeadlineSet, parts)} == {False}
 
 
 def test_h3_an_adult_of_concern_at_the_authority_holds_the_escalation_alone() -> None:

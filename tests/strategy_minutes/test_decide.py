@@ -237,10 +237,16 @@ def test_h2_deadlines_and_holds_do_not_show_who_was_invited(who: str) -> None:
     assert held(parts) == [Held("H3", "minutes-1"), Held("H7", "minutes-1")]
 
 
-@pytest.mark.parametrize("link", [YES, UNKNOWN])
-def test_h3_a_conflicted_invitee_is_bypassed(link: YesNoUnknown) -> None:
+def test_h3_where_it_is_not_known_the_reader_declares_first() -> None:
+    """H3: the invitee has its share, and it opens to who says that no adult of concern is connected with them."""
+    parts = play(meeting(adults_of_concern=[adult(**{SCHOOL.rpartition(":")[2]: UNKNOWN})]), minutes())
+    asked = {one.disclosure.recipient for one in of(MinutesDistributed, parts) if one.disclosure.declare_no_conflict}
+    assert (asked, held(parts)) == ({SCHOOL}, [])
+
+
+def test_h3_a_conflicted_invitee_is_bypassed() -> None:
     """H3: a person releases its share; a correction that rules the conflict out hands it over, to nobody else."""
-    conflicted = meeting(adults_of_concern=[adult(**{SCHOOL.rpartition(":")[2]: link})])
+    conflicted = meeting(adults_of_concern=[adult(**{SCHOOL.rpartition(":")[2]: YES})])
     parts = play(conflicted, minutes())
     assert recipients(parts) == [PRACTICE, SOCIAL_CARE, FORCE]
     assert held(parts) == [Held("H3", "minutes-1", SCHOOL)]

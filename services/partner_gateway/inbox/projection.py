@@ -72,7 +72,7 @@ class Inboxes:
             note_distributions(connection, numbered)
         _mark(connection, read)
         note_chair(connection, chaired)
-        copied = [one for one in numbered if one[0] in self._topic_of]
+        copied = [one for one in numbered if one[0] in self._topic_of and not _to_be_declared(one[2])]
         if not copied:
             return ()
         now = connection.execute(sa.select(epoch.c.epoch)).scalar_one()
@@ -107,6 +107,11 @@ def _numbered(connection: sa.Connection, told: Mapping[str, Mapping[str, Heard]]
         last = connection.execute(take).scalar_one()
         for number, h in enumerate(new, last - len(new) + 1):
             yield organisation, number, h
+
+
+def _to_be_declared(h: Heard) -> bool:
+    """Whether a reader must declare first that there is no conflict (H3): then only the door shows it, which asks."""
+    return h.event is not None and entry_of(h.event).declare_no_conflict
 
 
 def _lock(connection: sa.Connection, organisation: str) -> None:

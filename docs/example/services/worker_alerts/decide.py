@@ -14,7 +14,7 @@ from services.bus.events import LawfulBasis, OrganisationRecorded, PoliceNotifie
 def tell_worker(notified: PoliceNotified, directory: Directory) -> Iterator[Event | Held]:
     """Tell the team that works with the child. Nothing follows for a child without one.
 
-    Held for a person: the team has closed or is not known (H7); an adult of concern is or may be connected (H3).
+    Held for a person: the team has closed or is not known (H7); an adult of concern is connected (H3).
     """
     child = directory.child(notified.child_id)
     if child is None or child.allocated_worker is None:
