@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -34,6 +33,7 @@ MOST_FAULTS = 100
 """In one answer, which may not be many times longer than the request."""
 
 _OURS = ("id", "source", "type", "specversion", "time", "subject", "datacontenttype", "dataschema", "traceparent")
+_KNOWN = frozenset((*_OURS, "data", "data_base64"))
 _SOURCE = re.compile(r"[!#$%&'()*+,\-./0-9:;=?@A-Z\[\]_a-z~]+")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _NAME = re.compile(r"[a-z0-9]+")
@@ -100,7 +100,7 @@ def structured(item: Any) -> Said:
     faults += [
         (pointer_of(name) if len(name) <= LONGEST else "", "is no name of a CloudEvents attribute")
         for name in item
-        if name not in ("data", "data_base64") and not _NAME.fullmatch(name)
+        if name not in _KNOWN and not _NAME.fullmatch(name)
     ]
     data = json.dumps(item["data"]).encode() if "data" in item else None
     return Said({name: value for name, value in item.items() if isinstance(value, str)}, data, tuple(faults))
@@ -209,8 +209,8 @@ def reason_against(value: str) -> str | None:
         return "may not be empty"
     if len(value) > LONGEST:
         return f"may have {LONGEST} characters at most"
-    if value != value.strip() or any(unicodedata.category(character)[0] == "C" for character in value):
-        return "may not hold control characters, or begin or end with a space"
+    if value != value.strip() or not value.isprintable():
+        return "may hold no control character and no space but the plain one, and not begin or end with that"
     return None
 
 

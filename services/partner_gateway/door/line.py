@@ -41,7 +41,7 @@ class Line:
         self._topics: set[str] = set()
         self._writer: Writer | None = None
         self._why = "the broker is away"
-        self._tried, self._spoilt = asyncio.Event(), asyncio.Event()
+        self._tried, self._spoilt, self._learning = asyncio.Event(), asyncio.Event(), asyncio.Lock()
         self._keeping: asyncio.Task[None] | None = None
         self._leaving: set[asyncio.Task[None]] = set()
 
@@ -81,17 +81,19 @@ class Line:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._tried.wait(), ANSWER_WITHIN)
         writer = self.writer
-        if new := set(topics) - self._topics:
-            try:
-                async with asyncio.timeout(ANSWER_WITHIN):
+        if self._topics.issuperset(topics):
+            return
+        try:
+            async with asyncio.timeout(ANSWER_WITHIN), self._learning:  # of many that need a topic first, one asks
+                if new := set(topics) - self._topics:
                     await self._codec.prepare(new)
                     await writer.know(new)
-            except (TimeoutError, NotPermitted) as error:
-                log.warning("topics_not_ready", topics=sorted(new), reason=str(error) or type(error).__name__)
-                raise Surroundings("the broker or the schema registry does not answer for a topic") from error
-            if writer is not self._writer:  # the one that follows may not know them
-                raise Surroundings(self._why)
-            self._topics |= new
+                if writer is not self._writer:  # the one that follows may not know them
+                    raise Surroundings(self._why)
+                self._topics |= new
+        except (TimeoutError, NotPermitted) as error:
+            log.warning("topics_not_ready", topics=sorted(topics), reason=str(error) or type(error).__name__)
+            raise Surroundings("the broker or the schema registry does not answer for a topic") from error
 
     def spoilt(self, writer: Writer) -> None:
         """This producer failed: nobody gets it any more."""

@@ -5,13 +5,16 @@ Rows are always touched in one order, or two processes that share events would l
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Collection, Iterator, Sequence
+from functools import cache
+from typing import NamedTuple, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
+from services.bus.work import AT_ONCE, insertion
 from services.partner_gateway.tables import posted
+
+T = TypeVar("T")
 
 Id = tuple[str, str]
 """Source and id."""
@@ -33,32 +36,54 @@ class Claim(NamedTuple):
 
 
 def claim(connection: sa.Connection, claims: Sequence[Claim], now_us: int) -> dict[Id, tuple[Claim, bool]]:
-    """Write down those that are new; what stood already, and whether Kafka is known to have it.
+    """Write down those that are new; for each that is not, what stands and whether Kafka is known to have it.
 
-    No two of `claims` may have one id.
+    When some were not new, the answer has the new ones too. No two of `claims` may have one id.
     """
-    rows = [{**c._asdict(), "at_us": now_us, "acknowledged": False} for c in sorted(claims)]
-    dialect: Any = sqlite if connection.dialect.name == "sqlite" else postgresql
-    insert = dialect.insert(posted).on_conflict_do_nothing().returning(posted.c.source, posted.c.event_id)
-    new = {(row[0], row[1]) for row in connection.execute(insert, rows)}
-    old = [c.id for c in claims if c.id not in new]
-    return standing(connection, old) if old else {}
+    style, written = connection.dialect.paramstyle, 0
+    ordered = sorted(claims)
+    for some in _lots(ordered):
+        rows = [value for c in some for value in (*c, now_us, False)]
+        statement = insertion(posted, len(some), style, "ON CONFLICT DO NOTHING")
+        written += connection.exec_driver_sql(statement, tuple(rows)).rowcount
+    return {} if written == len(claims) else standing(connection, [c.id for c in ordered])
 
 
-def standing(connection: sa.Connection, ids: Collection[Id]) -> dict[Id, tuple[Claim, bool]]:
+def standing(connection: sa.Connection, ids: Sequence[Id]) -> dict[Id, tuple[Claim, bool]]:
     """What is written of these ids."""
     columns = (posted.c.source, posted.c.event_id, posted.c.organisation, posted.c.type, posted.c.digest)
-    these = sa.tuple_(posted.c.source, posted.c.event_id).in_(list(ids))
-    found = connection.execute(sa.select(*columns, posted.c.acknowledged).where(these))
-    claims = ((Claim(*row[:4], bytes(row[4])), bool(row[5])) for row in found)
-    return {c.id: (c, acknowledged) for c, acknowledged in claims}
+    found: dict[Id, tuple[Claim, bool]] = {}
+    for some in _lots(ids):
+        these = sa.tuple_(posted.c.source, posted.c.event_id).in_(some)
+        for row in connection.execute(sa.select(*columns, posted.c.acknowledged).where(these)).all():
+            stands = Claim(*row[:4], bytes(row[4]))
+            found[stands.id] = (stands, bool(row[5]))
+    return found
 
 
 def acknowledge(connection: sa.Connection, ids: Collection[Id]) -> None:
     """Kafka has these."""
-    this = sa.and_(posted.c.source == sa.bindparam("s"), posted.c.event_id == sa.bindparam("e"))
-    rows = [{"s": source, "e": event_id} for source, event_id in sorted(ids)]
-    connection.execute(posted.update().where(this).values(acknowledged=True), rows)
+    style = connection.dialect.paramstyle
+    for some in _lots(sorted(ids)):
+        these = tuple(part for one in some for part in one)
+        if connection.dialect.name != "sqlite":  # whose writers are alone; an update alone has no order of locks
+            connection.exec_driver_sql(_these("SELECT 1 FROM posted", len(some), style, _LOCKED), these)
+        connection.exec_driver_sql(_these("UPDATE posted SET acknowledged = true", len(some), style), these)
+
+
+_LOCKED = " ORDER BY source, event_id FOR UPDATE"
+
+
+@cache
+def _these(doing: str, count: int, paramstyle: str, then: str = "") -> str:
+    mark = "(?, ?)" if paramstyle == "qmark" else "(%s, %s)"
+    return f"{doing} WHERE (source, event_id) IN (VALUES {', '.join([mark] * count)}){then}"
+
+
+def _lots(of: Sequence[T]) -> Iterator[Sequence[T]]:
+    """So many as go into one statement (services/bus/work.py says why not one by one)."""
+    for start in range(0, len(of), AT_ONCE):
+        yield of[start : start + AT_ONCE]
 
 
 def forget(connection: sa.Connection, before_us: int, most: int) -> int:
