@@ -119,8 +119,11 @@ async def test_long_inboxes_have_pages(gateway: Gateway, client: httpx.AsyncClie
 @pytest.mark.parametrize("type_", [each for each in SERVICE.on if "disclosure" in each.model_fields])
 def test_each_disclosure_has_a_title_and_an_account(type_: type[Event]) -> None:
     """Whatever falls into an inbox can be listed and opened."""
-    made: dict[type[Event], Any] = {type(told): told for told in (people.alert(), people.outcome(), people.record(), people.minutes(),
-            people.request(), people.notified(), people.missed(), people.rehearsal())}  # fmt: skip
+    told = (
+        people.alert(), people.outcome(), people.record(), people.minutes(), people.request(), people.notified(),
+        people.missed(), people.rehearsal(),
+    )  # fmt: skip
+    made: dict[type[Event], Event] = {type(one): one for one in told}
     account = explain(made[type_])
     assert account.title == TITLES[type_.topic]
     assert account.to_do
@@ -184,6 +187,17 @@ async def test_foreign_unknown_and_absurd_numbers_are_one_page(gateway: Gateway,
             answer = await client.post(f"/inbox/{number}/{action}", data={"csrf": csrf, "conflict": "no"})
             assert answer.status_code == 404
             assert answer.text == answers[0].text or "Page not found" in answer.text
+
+
+async def test_an_address_of_a_form_is_no_dead_end(gateway: Gateway, client: httpx.AsyncClient) -> None:
+    """Typed in or loaded again, it leads back to the entry; what is no address at all is a page."""
+    await signed_in(gateway, client)
+    for path in ("read", "acted", "conflict"):
+        assert (await client.get(f"/inbox/1/{path}")).headers["location"] == "/inbox/1"
+    assert (await client.get("/sign-out")).headers["location"] == "/inbox"
+    for path in ("/inbox/1/other", "/inbox/x/read"):
+        answer = await client.get(path)
+        assert (answer.status_code, "Page not found" in answer.text) == (404, True)
 
 
 async def test_read_is_published_in_the_readers_name(

@@ -83,9 +83,17 @@ async def test_a_link_expires(gateway: Gateway, client: httpx.AsyncClient) -> No
     page = await client.get(path, follow_redirects=True)
     gateway.clock.step(NOW + timedelta(minutes=11))
     late = await client.post("/sign-in/link", data={"csrf": csrf_of(page)})
-    never = await client.get("/sign-in/link/never-was", follow_redirects=True)
+    never = await client.get("/sign-in/link/never-was-there-such-a-link", follow_redirects=True)
     assert (late.status_code, never.status_code) == (410, 410)
     assert late.text == never.text
+
+
+async def test_a_link_that_nobody_makes_sets_nothing(gateway: Gateway, client: httpx.AsyncClient) -> None:
+    """What is not written as a token never reaches a cookie."""
+    for token in ("short", "x" * 300, "a%0d%0aSet-Cookie:%20b=c" + "d" * 20, "a%3b%20b" + "c" * 30):
+        answer = await client.get(f"/sign-in/link/{token}")
+        assert answer.status_code == 410
+        assert "set-cookie" not in answer.headers
 
 
 async def test_a_link_of_somebody_who_left_is_dead(gateway: Gateway, client: httpx.AsyncClient) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import sqlalchemy as sa
 import structlog
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import RedirectResponse
 from sqlalchemy.dialects import postgresql, sqlite
 from starlette.responses import Response
@@ -119,6 +119,14 @@ async def recorded(request: Request, visit: Visit, number: str, what: str = "") 
     row = await _entry(request, visit, number)
     is_record = row.type == HealthUpdated.topic
     return render(request, "recorded.html", row=row, title=TITLES[row.type], acted=what == "acted", is_record=is_record)
+
+
+@pages.get("/inbox/{number}/{rest:path}")
+async def back(_visit: Visit, number: str, rest: str) -> Response:
+    """The address of a form, typed in or loaded again, leads to its entry."""
+    if rest not in ("read", "acted", "conflict") or number_of(number) is None:
+        raise HTTPException(404)
+    return RedirectResponse(f"/inbox/{number}", 303)
 
 
 async def _receipt(request: Request, visit: Visited, number: str, state: Literal["READ", "ACTED"]) -> Response:

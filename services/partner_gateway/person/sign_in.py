@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from typing import Annotated
 
@@ -20,6 +21,8 @@ from services.partner_gateway.person.visit import Visit, check_form, form_of, nu
 
 log = structlog.get_logger()
 router = APIRouter(route_class=Page, include_in_schema=False)
+
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{20,100}")
 
 PENDING, LINK = "safebus-sign-in", "safebus-link"
 MINUTES = 10 * 60
@@ -94,6 +97,8 @@ async def callback(
 @router.get("/sign-in/link/{token}")
 async def follow(request: Request, token: str) -> Response:
     """Takes the token out of the address and shows a button: programs that scan mail follow links, and press none."""
+    if not _TOKEN.fullmatch(token):
+        raise Refused(*DEAD_LINK)
     answer = RedirectResponse("/sign-in/link", 303)
     _set_for_a_while(answer, gateway_of(request).settings, LINK, token)
     return answer
@@ -131,6 +136,12 @@ async def sign_out(request: Request, visit: Visit) -> Response:
     answer = RedirectResponse("/signed-out", 303)
     sessions.forget(answer, gateway.settings)
     return answer
+
+
+@router.get("/sign-out")
+async def stay() -> Response:
+    """An address typed in or loaded again signs nobody out."""
+    return RedirectResponse("/inbox", 303)
 
 
 @router.get("/signed-out")
