@@ -37,12 +37,13 @@ def test_a_child_without_a_worker_is_no_news() -> None:
     assert answer(worker=None) == []
 
 
-def test_h3_a_team_where_an_adult_of_concern_may_work_is_not_told() -> None:
-    """H3: not by yes, and not by unknown."""
-    for link in (YesNoUnknown.YES, YesNoUnknown.UNKNOWN):
-        (hold,) = answer(adults_of_concern=[adult(care_north=link)])
-        assert isinstance(hold, Held)
-        assert hold.rule == "H3"
+def test_h3_a_team_where_an_adult_of_concern_works_is_not_told() -> None:
+    """H3: a yes goes to a person; where it is not known, the reader declares first."""
+    (hold,) = answer(adults_of_concern=[adult(care_north=YesNoUnknown.YES)])
+    assert isinstance(hold, Held)
+    assert hold.rule == "H3"
+    (told,) = of(WorkerAlerted, answer(adults_of_concern=[adult(care_north=YesNoUnknown.UNKNOWN)]))
+    assert told.disclosure.declare_no_conflict
 
 
 def test_h7_a_team_that_is_not_known_is_held() -> None:
