@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
+import time
 from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -24,7 +25,7 @@ from services.bus.settings import Settings
 from services.partner_gateway.door.who import Caller
 from services.partner_gateway.partners import identify, jwks, registry
 from services.partner_gateway.partners.identify import Identifier
-from services.partner_gateway.tables import api_key, metadata
+from services.partner_gateway.tables import api_key, metadata, partner
 from tests.partner_gateway.tokens import EC, NAME, RSA, Issuer, claims, issuing, signed
 
 SCHOOL, PRACTICE, CLIENT = "school:110394", "practice:K82007", "practice-system"
@@ -118,6 +119,14 @@ async def test_keys_end(identifier: Identifier, access: Access, clock: Clock) ->
     assert await identifier.identify(closed) is None
     access.run(lambda c: registry.add_partner(c, SCHOOL, "agency", now_us=now_us(clock)))
     assert await identifier.identify(closed) is None, "a partner who comes back gets new keys"
+
+
+async def test_a_partner_who_is_closed_is_nobody_whatever_its_keys_say(tokens: Identifier, access: Access) -> None:
+    """Somebody who closes it in the database alone has closed it."""
+    key = access.run(lambda c: registry.add_key(c, PRACTICE, SCOPES, now_us=int(time.time() * 1e6)))
+    assert all([await tokens.identify(key), await tokens.identify(GOOD)])
+    access.run(lambda c: c.execute(partner.update().values(closed_us=1)))
+    assert [await tokens.identify(key), await tokens.identify(GOOD)] == [None, None]
 
 
 async def test_rotation_overlaps(identifier: Identifier, access: Access, clock: Clock) -> None:
@@ -247,6 +256,9 @@ BAD = {
     "another's key under this kid": signed(claims(CLIENT), key=OTHER_RSA),
     "a key that it brings along": signed(claims(CLIENT), key=OTHER_RSA, jwk=OTHER_RSA.as_dict(private=False)),
     "an address that it brings along": signed(claims(CLIENT), key=OTHER_RSA, jku="http://127.0.0.1:1/jwks"),
+    "something that must be understood": crafted(
+        {"alg": "RS256", "kid": "rsa-1", "crit": ["b64"], "b64": False}, claims(CLIENT), b"x"
+    ),
     "an ID token's type": signed(claims(CLIENT), typ="logout+jwt"),
     "no signature": GOOD.rpartition(".")[0] + ".",
     "two parts": GOOD.rpartition(".")[0],

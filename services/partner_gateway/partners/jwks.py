@@ -107,7 +107,7 @@ def _usable(document: object) -> dict[str, PublicKey]:
 
 def _key(entry: dict[str, Any]) -> list[tuple[str, PublicKey]]:
     kid, kind = entry.get("kid"), entry.get("kty")
-    if not isinstance(kid, str) or kind not in ("RSA", "EC") or entry.get("use", "sig") != "sig":
+    if not isinstance(kid, str) or kind not in ("RSA", "EC"):
         return []
     public = {name: value for name, value in entry.items() if name not in _PRIVATE}
     try:
