@@ -33,7 +33,7 @@ from services.partner_gateway.partners.registry import add_key, add_partner, sco
 WHOLE, EMPTY = "/v1/events/mash.contacts.v1", "/v1/empty"
 
 
-async def posts(seconds: float = 5.0, turns: int = 3, connections: int = 64) -> dict[str, float]:
+async def posts(seconds: float = 5.0, turns: int = 3, connections: int = 256) -> dict[str, float]:
     """Accepted POSTs a second on one process and SQLite: `whole` and `empty`, the best of each one's turns.
 
     Needs a broker and a registry with the catalogue applied, where the settings say.
