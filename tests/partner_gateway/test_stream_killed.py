@@ -63,7 +63,7 @@ async def test_killed_while_streaming_a_client_goes_on_without_gap_or_repeat(own
     door = await Door(own, GATEWAY).opened()
     key = await door.key(TO)
     try:
-        for _ in range(3):
+        for _ in range(2):
             told |= await publish(own, 400)
             await read(Client(door.address, key), seen, len(seen) + chance.randint(50, 300), kill=door.pid)
             assert await door.ended() == -signal.SIGKILL

@@ -99,10 +99,10 @@ class InboxStream(Response):
         self._transport: asyncio.Transport | None = scope.get("state", {}).get("transport")
         if self._transport is not None:
             self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNSENT)
-        self._send, self._sent_at, self._proved_at = send, loop.time(), loop.time()
+        self._loop, self._send, self._sent_at, self._proved_at = loop, send, loop.time(), loop.time()
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         with self._gateway.hub.watch(self._who.organisation) as self._watcher:
-            self._timer = loop.call_later(HEARTBEAT / 3, self._look_after, loop)
+            self._timer = loop.call_later(HEARTBEAT / 3, self._look_after)
             try:
                 await self._say(b"retry: 2000\n\n")
                 reason = await self._run(self._watcher)
@@ -117,7 +117,7 @@ class InboxStream(Response):
 
     async def _run(self, watcher: Watcher) -> str:
         """Send until there is a reason not to, which is returned."""
-        loop, channel = asyncio.get_running_loop(), watcher.channel
+        loop, channel = self._loop, watcher.channel
         while not self._is_gone:
             if reason := self._dropped or ("closing" if channel.closed else ""):
                 return reason
@@ -162,15 +162,13 @@ class InboxStream(Response):
         return None
 
     async def _say(self, frames: bytes) -> None:
-        loop = asyncio.get_running_loop()
-        self._sending_since = loop.time()
+        self._sending_since = self._loop.time()
         await self._send({"type": "http.response.body", "body": frames, "more_body": True})
-        self._sending_since = None
-        self._sent_at = loop.time()
+        self._sending_since, self._sent_at = None, self._loop.time()
 
     async def _still_may(self) -> bool:
         """Whether what proved who calls proves it still."""
-        self._proved_at = asyncio.get_running_loop().time()
+        self._proved_at = self._loop.time()
         if not self._token:
             return True
         try:
@@ -183,11 +181,11 @@ class InboxStream(Response):
     def _is_gone(self) -> bool:
         return self._transport is not None and self._transport.is_closing()
 
-    def _look_after(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _look_after(self) -> None:
         """A few times between heartbeats: see whether one is due, whether anybody is there, whether they read."""
-        self._timer = loop.call_later(HEARTBEAT / 3, self._look_after, loop)
+        self._timer = self._loop.call_later(HEARTBEAT / 3, self._look_after)
         since, transport = self._sending_since, self._transport
-        if since is not None and transport is not None and loop.time() - since > PATIENCE:
+        if since is not None and transport is not None and self._loop.time() - since > PATIENCE:
             self._dropped = "too-slow"
             # As if it had taken everything: one more piece and the goodbye go to the connection's own buffer.
             transport.get_protocol().resume_writing()

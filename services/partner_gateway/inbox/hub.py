@@ -31,7 +31,9 @@ PIECE = 65_536
 POLL = 0.25
 """Seconds between looks for what other processes have written, which only PostgreSQL lets them."""
 
-_AT_ONCE = 100
+COUNTERS_AT_ONCE = 1000
+INBOXES_AT_ONCE = 100
+"""What one statement asks for: neither database plans a longer one well."""
 
 log = structlog.get_logger()
 
@@ -234,16 +236,16 @@ def _news(connection: sa.Connection, known: Mapping[str, tuple[str, int]], now_u
             found[name] = (last, [])
         if was == epoch and after < last <= after + KEEP:
             wanted.append(reading.Stretch(name, after, last))
-    for start in range(0, len(wanted), _AT_ONCE):
-        for row in reading.stretches(connection, wanted[start : start + _AT_ONCE], now_us):
+    for start in range(0, len(wanted), INBOXES_AT_ONCE):
+        for row in reading.stretches(connection, wanted[start : start + INBOXES_AT_ONCE], now_us):
             found[row.organisation][1].append(frame(row, epoch))
     return epoch, found
 
 
 def _lasts(connection: sa.Connection, names: Sequence[str]) -> Iterator[tuple[str, int]]:
     """The number given last, 0 if none was."""
-    for start in range(0, len(names), _AT_ONCE):
-        some = names[start : start + _AT_ONCE]
+    for start in range(0, len(names), COUNTERS_AT_ONCE):
+        some = names[start : start + COUNTERS_AT_ONCE]
         stand = sa.select(counter.c.organisation, counter.c.last).where(counter.c.organisation.in_(some))
         lasts = dict(map(tuple, connection.execute(stand)))
         yield from ((name, lasts.get(name, 0)) for name in some)
