@@ -67,10 +67,14 @@ class Process:
         await until(lambda: not self.lives, self)
         return self._process.wait()
 
+    def ask_to_end(self) -> None:
+        if self.lives:
+            self._process.terminate()
+
     def end(self) -> None:
         """Asked, then told."""
         if self.lives:
-            self._process.terminate()
+            self.ask_to_end()
             try:
                 self._process.wait(8)
             except subprocess.TimeoutExpired:

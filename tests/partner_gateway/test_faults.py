@@ -7,7 +7,7 @@ import os
 import signal
 import ssl
 from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -299,21 +299,20 @@ def directory() -> list[Any]:
     ]
 
 
-@pytest.fixture
-def services(gateway: Door, stack_kafka: EmbeddedKafka) -> Iterator[list[Process]]:
-    """The two rooms between a police force and a school."""
-    names = ("police-notifications", "encompass-alerts")
-    house.forget_groups(stack_kafka, *names)
+@contextmanager
+def rooms_beside(gateway: Door, kafka: EmbeddedKafka, *names: str) -> Iterator[list[Process]]:
+    """These services, as processes on the same Kafka, with databases of their own."""
+    house.forget_groups(kafka, *names)
     with ExitStack() as ending:
         processes = [Process(gateway.at, rooms.commands(gateway.at)[name], session_timeout=1) for name in names]
         for process in processes:
             ending.callback(process.end)
         yield processes
-    house.forget_groups(stack_kafka, *names)
+    house.forget_groups(kafka, *names)
 
 
 async def test_an_incident_reaches_the_school_and_its_sender_learns_that_it_was_read(
-    gateway: Door, services: list[Process]
+    gateway: Door, stack_kafka: EmbeddedKafka
 ) -> None:
     """The whole way over HTTPS: a force posts, the school has it on its page and in its stream, a named person reads,
     and the force sees that by role, never who (H2). No log has anything of the content."""
@@ -321,27 +320,25 @@ async def test_an_incident_reaches_the_school_and_its_sender_learns_that_it_was_
         await importer.publish(directory())
     told = samples.incident(at=datetime.now(UTC) - timedelta(minutes=5), incident_id="incident-871", force=FORCE)
     posted = house.event(told.topic, FORCE, told.model_dump(mode="json", by_alias=True))
-    async with (
-        gateway.partner(FORCE) as force,
-        gateway.partner(SCHOOL) as school,
-        listening(school) as stream,
-    ):
-        answer = await post(force, posted)
-        assert answer.status_code == 202, answer.text
-        cursor, streamed = await next_of(stream)
-        page = (await school.get("/v1/inbox")).json()
-        assert (page["entries"], page["next"]) == ([streamed], cursor)
-        assert streamed["event"]["type"] == "encompass.alerts.v1"
-        assert streamed["event"]["data"]["child_id"] == "child-871"
-        assert samples.NARRATIVE not in str(page)
-        receipt = {"disclosure_id": streamed["disclosure_id"], "state": "READ", "practitioner": "A. Lead"}
-        assert (await school.post("/v1/receipts", json=receipt)).status_code == 202
-        seen = await _seen(force, answer.headers["location"], "read")
-        assert {recipient["role"] for recipient in seen} - {"MASH", "OUT_OF_HOURS"} == {"SCHOOL"}
-        assert {recipient["state"] for recipient in seen if recipient["role"] == "SCHOOL"} == {"read"}
-        assert all(recipient.keys() == {"role", "state", "due_by"} for recipient in seen)
-        assert (await school.get("/v1/inbox")).json()["entries"][0]["state"] == "read"
-    logs = "".join(process.log for process in [gateway, *services])
+    names = ("police-notifications", "encompass-alerts")
+    with rooms_beside(gateway, stack_kafka, *names) as services:
+        async with gateway.partner(FORCE) as force, gateway.partner(SCHOOL) as school, listening(school) as stream:
+            answer = await post(force, posted)
+            assert answer.status_code == 202, answer.text
+            cursor, streamed = await next_of(stream)
+            page = (await school.get("/v1/inbox")).json()
+            assert (page["entries"], page["next"]) == ([streamed], cursor)
+            assert streamed["event"]["type"] == "encompass.alerts.v1"
+            assert streamed["event"]["data"]["child_id"] == "child-871"
+            assert samples.NARRATIVE not in str(page)
+            receipt = {"disclosure_id": streamed["disclosure_id"], "state": "READ", "practitioner": "A. Lead"}
+            assert (await school.post("/v1/receipts", json=receipt)).status_code == 202
+            seen = await _seen(force, answer.headers["location"], "read")
+            assert {recipient["role"] for recipient in seen} - {"MASH", "OUT_OF_HOURS"} == {"SCHOOL"}
+            assert {recipient["state"] for recipient in seen if recipient["role"] == "SCHOOL"} == {"read"}
+            assert all(recipient.keys() == {"role", "state", "due_by"} for recipient in seen)
+            assert (await school.get("/v1/inbox")).json()["entries"][0]["state"] == "read"
+        logs = "".join(process.log for process in [gateway, *services])
     for personal in ("Hartley", "Maya", samples.MAYAS_NUMBER, "MARK", "A. Lead", "sbk_"):
         assert personal not in logs
 
@@ -354,6 +351,61 @@ async def _seen(sender: httpx.AsyncClient, location: str, state: str) -> list[di
             if any(recipient["role"] == "SCHOOL" and recipient["state"] == state for recipient in seen):
                 return list(seen)
             await asyncio.sleep(0.05)
+
+
+COUNCIL, INVITED = f"la:{AREA}", "school:871002"
+
+
+async def test_minutes_reach_who_the_chair_says_as_long_as_the_chair_says(
+    gateway: Door, stack_kafka: EmbeddedKafka
+) -> None:
+    """H4, the whole way: a document is uploaded, the minutes refer to it, an invitee fetches it by what stands in its
+    inbox; and no longer, once the chair gives it less, though nobody has recalled what it was sent."""
+    async with Publisher("importer", gateway.at) as importer:
+        await importer.publish([*directory(), samples.organisation(INVITED, Role.SCHOOL, local_authority_code=AREA)])
+    body = b"%PDF-1.7\nAGREEDMARK\n%%EOF\n"
+    with rooms_beside(gateway, stack_kafka, "strategy-minutes"):
+        async with (
+            gateway.partner(COUNCIL) as council,
+            gateway.partner(INVITED) as invited,
+            gateway.partner("school:871003") as stranger,
+            listening(invited) as stream,
+        ):
+            claim = (
+                await council.post("/v1/documents", content=body, headers={"Content-Type": "application/pdf"})
+            ).json()
+            assert (await post(council, meeting(1, "FULL"))).status_code == 202
+            answer = await post(council, minutes(claim))
+            assert answer.status_code == 202, answer.text
+            _, entry = await next_of(stream)
+            assert entry["event"]["data"]["document"] == claim
+            fetched = await invited.get(claim["location"])
+            assert (fetched.status_code, fetched.content) == (200, body)
+            assert (await stranger.get(claim["location"])).status_code == 404
+            assert (await post(council, meeting(2, "ACTIONS_ONLY"))).status_code == 202
+            async with asyncio.timeout(house.SECONDS):
+                while (await invited.get(claim["location"])).status_code != 404:
+                    await asyncio.sleep(0.05)
+            assert (await council.get(claim["location"])).content == body
+    assert "AGREEDMARK" not in gateway.log
+
+
+def meeting(version: int, release: str) -> dict[str, Any]:
+    invitee = {"organisation_id": INVITED, "role": "SCHOOL", "post": "lead", "attended": "NO", "release": release}
+    data = {
+        "meeting_id": "meeting-871", "version": version, "enquiry_id": "enquiry-871", "child_ids": ["child-871"],
+        "held_at": "2026-11-20T10:00:00Z", "chair": "team manager", "location_confidential": False,
+        "invitees": [invitee], "adults_of_concern": [], "lado": False,
+    }  # fmt: skip
+    return house.event("strategy.meetings.v1", COUNCIL, data)
+
+
+def minutes(claim: dict[str, Any]) -> dict[str, Any]:
+    data = {
+        "minutes_id": "minutes-871", "meeting_id": "meeting-871", "approved_at": "2026-11-20T12:00:00Z",
+        "approved_by": "team manager", "full_text": "", "actions": [], "document": claim,
+    }  # fmt: skip
+    return house.event("strategy.minutes.v1", COUNCIL, data)
 
 
 # --- two processes ----------------------------------------------------------------------------------------------------
@@ -373,6 +425,8 @@ async def two(
     for door in doors:
         await door.opened()
     yield doors[0], doors[1]
+    for door in doors:
+        door.ask_to_end()
     for door in doors:
         door.end()
     house.forget_groups(stack_kafka, SERVICE.name)
