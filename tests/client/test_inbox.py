@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import aclosing
 from pathlib import Path
 
@@ -16,7 +17,7 @@ HASTY = Patience(total=20.0, first=0.01, longest=0.05)
 async def read(here: StandIn, count: int, store: FileCursorStore | None = None, **how: object) -> list[str]:
     """The cursors of the next `count` disclosures."""
     got: list[str] = []
-    async with Client(here.url, "k") as client:
+    async with asyncio.timeout(30), Client(here.url, "k") as client:
         stream = client.inbox(cursor_store=store, patience=HASTY, **how)  # type: ignore[arg-type]
         async with aclosing(stream):
             async for disclosure in stream:

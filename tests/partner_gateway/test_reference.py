@@ -27,6 +27,7 @@ from services.bus.outside import event_from_json
 from services.bus.settings import Settings
 from services.partner_gateway.door.app import ROUTERS
 from services.partner_gateway.door.cloudevents import Bounds, event_of, structured
+from services.partner_gateway.partners import registry
 from services.partner_gateway.reference import operations
 from services.partner_gateway.reference.asyncapi import asyncapi, example_headers
 from services.partner_gateway.reference.data_schemas import json_schemas
@@ -135,6 +136,13 @@ def test_what_the_reference_says_to_post_the_door_takes(kind: EventType) -> None
     bounds = Bounds("school:999901", now, now - timedelta(days=1))
     event = event_of(structured(cloud_event(kind)), kind.name, bounds)
     assert (event.topic, event.envelope.source) == (kind.name, "urn:safebus:school:999901")
+
+
+def test_what_may_be_posted_is_what_a_key_can_have_the_scope_for() -> None:
+    """Receipts and rehearsals, which the door itself writes, are no posts."""
+    agencies = [p.name for p in CATALOGUE.principals.values() if p.kind == "agency" and p.name != registry.DOOR]
+    scopes = frozenset().union(*(registry.scopes_of(agency, CATALOGUE) for agency in agencies))
+    assert {kind.name for kind in TYPES.posted} == scopes - {"inbox", "receipts.v1"}
 
 
 def test_an_event_type_that_is_added_has_an_example_at_once() -> None:
