@@ -69,6 +69,15 @@ async def test_a_partner_from_its_first_day_to_its_last(at: Settings) -> None:
     assert told("list") == []
 
 
+async def test_on_postgresql_too(at: Settings, postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the gateway's own schema, made if the gateway has not run yet; nothing of it is made twice."""
+    monkeypatch.setenv("SAFEBUS_STORE_URL", postgres)
+    settings.cache_clear()
+    key = told("add", SCHOOL, "--as", "agency")["key"]
+    assert [one["organisation"] for one in told("list")] == [SCHOOL]
+    assert await identified(settings(), key)
+
+
 def test_a_key_is_shown_once(at: Settings) -> None:
     """In words it stands on a line of its own, to be copied; no later command shows it."""
     done = said("add", SCHOOL, "--as", "agency")
