@@ -49,6 +49,7 @@ PUBLIC: set[Route] = {
     ("GET", "/sign-in/link/{token}"),
     ("GET", "/sign-in/link"),
     ("POST", "/sign-in/link"),
+    ("GET", "/sign-out"),
     ("GET", "/signed-out"),
     ("GET", "/v1/openapi.json"),
     ("GET", "/v1/asyncapi.json"),
@@ -87,7 +88,7 @@ BODIES: dict[Route, Any] = {
     ("POST", WEBHOOK + "/recover"): {"after": "00000000.0"},
 }
 VALUES = {"topic": TOPIC, "event_id": "e-1", "webhook_id": "wh_0", "notice": "1"}
-VALUES |= {"sha256": SHA, "number": "1", "token": "t", "name": "n"}
+VALUES |= {"sha256": SHA, "number": "1", "token": "t", "name": "n", "rest": "read"}
 
 
 def walk(routes: Iterable[Any]) -> Iterator[Any]:
