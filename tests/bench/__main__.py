@@ -29,7 +29,7 @@ from services.bus.settings import Settings, settings
 from services.embedded import EmbeddedStack, embedded_stack
 from services.supervisor.rooms import commands
 from services.supervisor.servers import apply_catalogue
-from tests.bench import made_up, plain
+from tests.bench import gateway_pages, gateway_path, gateway_post, gateway_streams, made_up, plain
 
 BATCHES = (500, 1000, 2000)
 ROOMS: dict[str, tuple[str, tuple[str, ...], Callable[[int], Event]]] = {
@@ -151,6 +151,15 @@ async def latency(count: int) -> dict[str, float]:
     return found
 
 
+async def path(count: int) -> dict[str, float]:
+    """p50 and p99 of POST → the school's stream, and of one bare round trip, at 200 a second."""
+    services = ("police_notifications", "encompass_alerts", "partner_gateway")
+    async with processes([["-m", f"services.{name}"] for name in services]):
+        await asyncio.sleep(20)
+        found = await gateway_path.whole(count, 200)
+    return found | await gateway_path.bare("mash.contacts.v1", count, 200)
+
+
 async def idle(stack: EmbeddedStack) -> dict[str, float]:
     """MiB of every process of the stack once all have started and none has anything to do."""
     found = commands(settings())
@@ -165,6 +174,7 @@ async def idle(stack: EmbeddedStack) -> dict[str, float]:
 async def bench(count: int, repeats: int) -> dict[str, dict[str, float]]:
     folder = Path(tempfile.mkdtemp(prefix="safebus-bench-"))
     os.environ |= {"SAFEBUS_DATA_DIR": str(folder), "SAFEBUS_REPLICATION_FACTOR": "1", "SAFEBUS_LOG_LEVEL": "ERROR"}
+    os.environ |= {"SAFEBUS_GATEWAY_PORT": "0", "SAFEBUS_GATEWAY_RATE": "1e6", "SAFEBUS_GATEWAY_BURST": "1000000"}
     found: dict[str, dict[str, float]] = {}
     async with embedded_stack(folder, kafka_port=0, registry_port=0):
         pass  # formatted, so that the next start is a warm one
@@ -179,6 +189,10 @@ async def bench(count: int, repeats: int) -> dict[str, dict[str, float]]:
         for room in ROOMS:
             found[room] = await throughput(room, count, repeats)
         found["latency"] = await latency(300)
+        found["path"] = await path(2000)
+        found["posts"] = await gateway_post.posts()
+        found["streams"] = await gateway_streams.streams()
+        found["pages"] = await gateway_pages.pages()
     return found
 
 
@@ -195,6 +209,24 @@ def show(found: dict[str, dict[str, float]]) -> None:
     for cut in ("p50", "p99"):
         bare, whole = f[f"bare {cut}"], f[f"whole {cut}"]
         table.add_row(f"incident → alert {cut}, ms", f"{bare:.1f}", f"{whole:.1f}", f"{whole / bare:.2f}", "≤ 3")
+    f = found["path"]
+    for cut in ("p50", "p99"):
+        bare, whole = f[f"bare {cut}"], f[f"whole {cut}"]
+        wanted = "≤ 5" if cut == "p99" else ""
+        table.add_row(
+            f"POST → school's stream ÷ a bare round trip, {cut}, ms, at 200/s",
+            f"{bare:.1f}", f"{whole:.1f}", f"{whole / bare:.2f}", wanted,
+        )  # fmt: skip
+    f = found["posts"]
+    ratio = f"{f['whole'] / f['empty']:.2f}"
+    table.add_row("accepted POSTs/s ÷ an empty handler", f"{f['empty']:,.0f}", f"{f['whole']:,.0f}", ratio, "≥ 0.5")
+    f = found["streams"]
+    ratio = f"{f['whole'] / f['bare']:.2f}"
+    table.add_row("an event to 2,000 streams, ms", f"{f['bare']:.0f}", f"{f['whole']:.0f}", ratio, "≤ 1.5")
+    table.add_row("one open stream, kB", f"{f['bare kB']:.0f}", f"{f['whole kB']:.0f}", "", "≤ 60")
+    f = found["pages"]
+    ratio = f"{f['long'] / f['short']:.2f}"
+    table.add_row("a page of 1,000,000 entries ÷ of 1,000, ms", f"{f['short']:.2f}", f"{f['long']:.2f}", ratio, "≈ 1")
     table.add_row("Kafka and registry, warm start, s", "", f"{found['warm start']['seconds']:.1f}", "", "≤ 15")
     for name, size in found["memory"].items():
         wanted = "≤ 150" if name.endswith("idle") else ""
