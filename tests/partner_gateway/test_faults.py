@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import ssl
 from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 import httpx
@@ -26,10 +24,10 @@ from services.supervisor import rooms
 from tests.partner_gateway import house
 from tests.partner_gateway.certificate import certificate
 from tests.partner_gateway.house import VICTIM, Door, Process, listening, next_of, post, request
+from tests.partner_gateway.wire import GIGABYTE, Wire, Wires, a_gigabyte, head
 from tests.police_notifications import samples
 
 MB = 1_000_000
-GIGABYTE = 1 << 30
 
 
 @pytest.fixture(scope="module")
@@ -150,57 +148,6 @@ async def test_broker_away_and_back(gateway: Door, stack_kafka: EmbeddedKafka) -
 # --- too much, too slowly ---------------------------------------------------------------------------------------------
 
 
-class Wire:
-    """A client that sends bytes as it likes."""
-
-    def __init__(self, door: Door) -> None:
-        self._door = door
-
-    async def __aenter__(self) -> Wire:
-        to = urlsplit(self._door.address)
-        trusting = ssl.create_default_context(cafile=self._door.at.gateway_tls_cert)
-        self._reader, self.writer = await asyncio.open_connection(to.hostname, to.port, ssl=trusting)
-        self.answer = asyncio.create_task(self._read())
-        self.sent = 0
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self.answer.cancel()
-        self.writer.transport.abort()
-
-    async def _read(self) -> bytes:
-        said = b""
-        with suppress(OSError):
-            while chunk := await self._reader.read(4096):
-                said += chunk
-        return said
-
-    async def send(self, pieces: Iterable[bytes], pause: float = 0) -> bytes:
-        """All that is said in answer, once the door has closed the connection, however much of it was sent by then."""
-        with suppress(OSError):
-            for piece in pieces:
-                if self.answer.done():
-                    break
-                self.writer.write(piece)
-                self.sent += len(piece)
-                await self.writer.drain()
-                await asyncio.sleep(pause)
-        async with asyncio.timeout(house.SECONDS):
-            return await self.answer
-
-
-def head(path: str, key: str, kind: str, *more: str) -> bytes:
-    lines = [f"POST {path} HTTP/1.1", "Host: gateway.test", f"Authorization: Bearer {key}", f"Content-Type: {kind}"]
-    return "\r\n".join([*lines, *more, "", ""]).encode()
-
-
-def a_gigabyte(chunked: bool) -> Iterator[bytes]:
-    """Made as it is sent."""
-    piece = b"a" * 65_536
-    for _ in range(GIGABYTE // len(piece)):
-        yield b"10000\r\n%b\r\n" % piece if chunked else piece
-
-
 @pytest.mark.parametrize(
     ("path", "kind", "most"),
     [("/v1/documents", "text/plain", 50 * MB), (f"/v1/events/{house.REQUESTS}", "application/json", 2 * MB)],
@@ -245,7 +192,7 @@ async def test_who_sends_drop_by_drop_holds_nobody_up_and_is_shown_out(gateway: 
         while True:
             yield b"a"
 
-    async with AsyncWires(gateway, 30) as wires:
+    async with Wires(gateway, 30) as wires:
         slow = [asyncio.create_task(wire.send(headers(), 0.1)) for wire in wires[:20]]
         slow += [asyncio.create_task(w.send(body("/v1/documents", "text/plain"), 0.1)) for w in wires[20:25]]
         slow += [
@@ -263,20 +210,6 @@ async def test_who_sends_drop_by_drop_holds_nobody_up_and_is_shown_out(gateway: 
     assert set(answers[:20]) == {b""}
     assert all(answer.startswith(b"HTTP/1.1 408 ") for answer in answers[20:]), answers[20:]
     assert not [path for path in (gateway.at.data_dir / "claims").rglob("*") if path.is_file()]
-
-
-class AsyncWires:
-    """So many connections at once."""
-
-    def __init__(self, door: Door, number: int) -> None:
-        self._wires = [Wire(door) for _ in range(number)]
-
-    async def __aenter__(self) -> list[Wire]:
-        return [await wire.__aenter__() for wire in self._wires]
-
-    async def __aexit__(self, *_: object) -> None:
-        for wire in self._wires:
-            await wire.__aexit__()
 
 
 # --- the whole path ---------------------------------------------------------------------------------------------------
