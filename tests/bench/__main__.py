@@ -29,7 +29,7 @@ from services.bus.settings import Settings, settings
 from services.embedded import EmbeddedStack, embedded_stack
 from services.supervisor.rooms import commands
 from services.supervisor.servers import apply_catalogue
-from tests.bench import gateway_pages, gateway_path, gateway_post, gateway_streams, made_up, plain
+from tests.bench import gateway_path, gateway_post, gateway_streams, made_up, plain
 
 BATCHES = (500, 1000, 2000)
 ROOMS: dict[str, tuple[str, tuple[str, ...], Callable[[int], Event]]] = {
@@ -192,7 +192,7 @@ async def bench(count: int, repeats: int) -> dict[str, dict[str, float]]:
         found["path"] = await path(2000)
         found["posts"] = await gateway_post.posts()
         found["streams"] = await gateway_streams.streams()
-        found["pages"] = await gateway_pages.pages()
+        found["pages"] = await gateway_streams.pages()
     return found
 
 
