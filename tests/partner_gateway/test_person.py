@@ -281,6 +281,16 @@ async def test_a_possible_conflict_is_asked_first(
     assert len(await gateway.access.read(lambda c: c.execute(sa.select(opening)).all())) == 1
 
 
+async def test_no_form_opens_what_is_withheld(gateway: Gateway, client: httpx.AsyncClient) -> None:
+    """H3: a form that was filled in wrongly leads to the question, and never shows the content with an error."""
+    await tell(gateway, people.record(declare_no_conflict=True))
+    csrf = await signed_in(gateway, client, PRACTICE)
+    for action in ("read", "acted"):
+        answer = await client.post(f"/inbox/1/{action}", data={"csrf": csrf})
+        assert answer.headers["location"] == "/inbox/1"
+        assert not [name for name in NAMES if name in answer.text]
+
+
 async def test_one_persons_word_does_not_open_it_to_another(gateway: Gateway, client: httpx.AsyncClient) -> None:
     """H3: each reader declares for themselves."""
     await tell(gateway, people.alert(declare_no_conflict=True))
