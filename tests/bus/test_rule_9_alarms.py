@@ -108,9 +108,11 @@ async def test_a_receipt_that_another_worker_has_yet_to_read_counts(postgres_bus
 
     slow.learn = held  # type: ignore[method-assign]
     async with bus.running(LATER, clock=clock, codec=slow), bus.running(LATER, clock=clock) as quick:
-        await eventually(lambda: bool(quick.partitions.known) and quick._due is not None)
-        assert await bus.said(MISSED) == []
-        gate.set()
+        try:
+            await eventually(lambda: bool(quick.partitions.known) and quick._due is not None)
+            assert await bus.said(MISSED) == []
+        finally:
+            gate.set()  # or the other worker would never end
         await bus.until(1, MISSED)
         await bus.quiet(LATER, MET)
     assert [event.child_id for event in await bus.said(MISSED)] == ["late"]
