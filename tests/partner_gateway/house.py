@@ -86,7 +86,7 @@ class Door(Process):
     """A gateway."""
 
     def __init__(self, at: Settings, command: Sequence[str] = VICTIM, **more: object) -> None:
-        (at.data_dir / "run" / "door.json").unlink(missing_ok=True)
+        (at.data_dir / "door.json").unlink(missing_ok=True)
         super().__init__(at, command, gateway_port=0, session_timeout=1, **more)
         self.address = ""
         self._keys: dict[str, str] = {}

@@ -9,6 +9,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
+import psutil
 import structlog
 import uvicorn
 from sqlalchemy.exc import IntegrityError
@@ -33,7 +34,7 @@ from services.partner_gateway.tables import metadata
 from services.partner_gateway.webhooks.sender import Sender
 from services.partner_gateway.wiring import SERVICE
 
-DOOR = "run/door.json"
+DOOR = "door.json"
 """Below the data directory: where the gateway is, for commands on this machine."""
 
 log = structlog.get_logger()
@@ -75,6 +76,7 @@ async def open_door(at: Settings) -> AsyncIterator[str]:
         try:
             yield address
         finally:
+            (at.data_dir / DOOR).unlink(missing_ok=True)
             server.should_exit = True
             await gateway.hub.close()
             with suppress(TimeoutError):
@@ -126,9 +128,10 @@ async def _tables(access: Access) -> None:
 
 
 def where(at: Settings) -> str | None:
-    """The address of the gateway that was opened last in this data directory; None if none was."""
+    """The address of the gateway that was opened last in this data directory; None if none is open."""
     try:
-        return str(json.loads((at.data_dir / DOOR).read_text("utf-8"))["address"])
+        said = json.loads((at.data_dir / DOOR).read_text("utf-8"))
+        return str(said["address"]) if psutil.pid_exists(int(said["pid"])) else None
     except (OSError, ValueError, KeyError):
         return None
 
