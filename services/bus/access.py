@@ -33,7 +33,9 @@ class Access:
 
     @staticmethod
     def _sqlite(url: sa.URL) -> sa.Engine:
-        Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path = Path(str(url.database))
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.touch(mode=0o600)  # the door may open before the store does, and inboxes are their owner's alone to read
         engine = sa.create_engine(url, hide_parameters=True, pool_size=CONNECTIONS, connect_args={"timeout": 15})
 
         @sa.event.listens_for(engine, "connect")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import stat
 from datetime import UTC, datetime
+from pathlib import Path
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
@@ -55,3 +57,12 @@ async def test_an_agency_that_speaks_kafka_has_a_copy_with_its_number(gateway: G
         ("inbox.police.thames-valley", [("safebus_cursor", f"{epoch_now}.1".encode())])
     ]
     assert again == []
+
+
+async def test_nobody_but_its_owner_reads_the_file_that_holds_the_inboxes(gateway: Gateway) -> None:
+    """Whoever makes it first, the door or the loop's store."""
+    assert mode_of(Path(str(gateway.access.engine.url.database))) == 0o600
+
+
+def mode_of(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
