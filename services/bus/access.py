@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from contextlib import AbstractContextManager, nullcontext
 from typing import TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import exc
 
+from services.bus import sqlite
 from services.bus.errors import Surroundings
 from services.bus.settings import Settings
 
@@ -28,23 +29,13 @@ class Access:
         self._service = service
         url = sa.make_url(settings.store_for(service))
         self.is_sqlite = url.get_backend_name() == "sqlite"
-        self._threads = ThreadPoolExecutor(CONNECTIONS, thread_name_prefix=f"{service}-access")
-        self.engine = self._sqlite(url) if self.is_sqlite else self._postgres(url)
-
-    @staticmethod
-    def _sqlite(url: sa.URL) -> sa.Engine:
-        path = Path(str(url.database))
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path.touch(mode=0o600)  # the door may open before the store does, and inboxes are their owner's alone to read
-        engine = sa.create_engine(url, hide_parameters=True, pool_size=CONNECTIONS, connect_args={"timeout": 15})
-
-        @sa.event.listens_for(engine, "connect")
-        def durable(dbapi: object, _record: object) -> None:
-            dbapi.isolation_level = None  # type: ignore[attr-defined]
-            for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-                dbapi.execute(f"PRAGMA {pragma}")  # type: ignore[attr-defined]
-
-        return engine
+        self._readers = self._writers = ThreadPoolExecutor(CONNECTIONS, thread_name_prefix=f"{service}-access")
+        self._turn: AbstractContextManager[object] = nullcontext()
+        if self.is_sqlite:
+            self.engine, self._turn = sqlite.engine_for(url, pool_size=CONNECTIONS + 1), sqlite.turn(url)
+            self._writers = ThreadPoolExecutor(1, thread_name_prefix=f"{service}-writing")  # readers need not wait
+        else:
+            self.engine = self._postgres(url)
 
     def _postgres(self, url: sa.URL) -> sa.Engine:
         options = f"-c search_path={self._service.replace('-', '_')}"
@@ -58,7 +49,7 @@ class Access:
         Raises:
             Surroundings: the database is away.
         """
-        return await self._run(use, "BEGIN" if self.is_sqlite else "")
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, use)
 
     async def write(self, use: Callable[[sa.Connection], T]) -> T:
         """`use`, all or nothing.
@@ -66,17 +57,23 @@ class Access:
         Raises:
             Surroundings: the database is away, or too busy; nothing is known to be written.
         """
-        return await self._run(use, "BEGIN IMMEDIATE" if self.is_sqlite else "")
+        return await asyncio.get_running_loop().run_in_executor(self._writers, self.run, use)
 
-    async def _run(self, use: Callable[[sa.Connection], T], begin: str) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self.run, use, begin)
+    def run(self, use: Callable[[sa.Connection], T]) -> T:
+        """A write, in the thread that calls."""
+        with self._turn:
+            return self._transact(use, "BEGIN IMMEDIATE")
 
-    def run(self, use: Callable[[sa.Connection], T], begin: str = "BEGIN IMMEDIATE") -> T:
-        """The same, in the thread that calls."""
+    def _read(self, use: Callable[[sa.Connection], T]) -> T:
+        return self._transact(use, "BEGIN")
+
+    def _transact(self, use: Callable[[sa.Connection], T], begin: str) -> T:
         try:
             with self.engine.connect() as connection:
-                if begin and self.is_sqlite:
+                if self.is_sqlite:
                     connection.exec_driver_sql(begin)
+                elif begin == "BEGIN":
+                    connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
                 found = use(connection)
                 connection.commit()
                 return found
@@ -87,5 +84,6 @@ class Access:
             raise Surroundings(f"the database of {self._service} is away or refused a statement ({kind})") from None
 
     def close(self) -> None:
-        self._threads.shutdown(wait=True)
+        for threads in (self._readers, self._writers):
+            threads.shutdown(wait=True)
         self.engine.dispose()

@@ -9,13 +9,14 @@ from __future__ import annotations
 import fcntl
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import sqlalchemy as sa
 from sqlalchemy import exc
 
+from services.bus import sqlite
 from services.bus.errors import Surroundings, UserMistake
 from services.bus.projection import Projection
 from services.bus.tables import metadata, recovering
@@ -37,6 +38,7 @@ class Store:
         self._patience_ms = int(patience * 1000)
         self._lock: IO[str] | None = None
         self._engine: sa.Engine | None = None
+        self._turn: AbstractContextManager[object] = nullcontext()
 
     def open(self) -> None:
         """Connect, lock, and make the tables that are missing.
@@ -57,7 +59,7 @@ class Store:
             raise Surroundings(f"the database of {self.service} does not answer") from error
 
     def _make_tables(self, engine: sa.Engine) -> None:
-        with engine.begin() as connection:
+        with self._turn, engine.begin() as connection:
             for tables in self._tables():
                 tables.create_all(connection, checkfirst=True)
             if self._projection:
@@ -77,16 +79,8 @@ class Store:
                 lock.close()
                 raise UserMistake(f"{self.service} already runs on {path}; with SQLite it runs once") from error
             self._lock = lock
-            path.touch(mode=0o600)
-        engine = sa.create_engine(
-            self._url, poolclass=sa.StaticPool, hide_parameters=True, connect_args={"check_same_thread": False}
-        )
-
-        @sa.event.listens_for(engine, "connect")
-        def durable(dbapi: Any, _record: object) -> None:
-            dbapi.isolation_level = None  # SQLAlchemy, not the driver, begins transactions
-            for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-16384"):
-                dbapi.execute(f"PRAGMA {pragma}")
+        engine = sqlite.engine_for(self._url, cache_mib=16, poolclass=sa.StaticPool)
+        self._turn = sqlite.turn(self._url)
 
         @sa.event.listens_for(engine, "begin")
         def immediate(connection: sa.Connection) -> None:
@@ -125,7 +119,7 @@ class Store:
         """
         assert self._engine is not None, "open() first"
         try:
-            with self._engine.begin() as connection:
+            with self._turn, self._engine.begin() as connection:
                 yield Work(connection)
         except exc.IntegrityError:
             raise Overtaken("a row") from None  # PostgreSQL's text quotes the key
