@@ -72,6 +72,14 @@ class Settings(BaseSettings):
     gateway_page: int = Field(100, gt=0, le=1000, description="inbox entries on one page, unless asked otherwise")
     webhook_allow: str = Field("", description="hosts that webhooks may go to, comma separated; *.nhs.uk for a domain")
     webhook_days: float = Field(3.0, gt=0, description="a webhook that fails is tried for so long")
+    webhook_overlap_hours: float = Field(
+        24.0, ge=0, description="for so long a webhook's former secret signs beside the new one"
+    )
+    smtp_url: SecretStr | None = Field(
+        None, description="the mail server, smtp://USER:PASSWORD@HOST:PORT or smtps://…; unset means no e-mail"
+    )
+    mail_from: str | None = Field(None, description="the address that e-mails come from")
+    notice_minutes: float = Field(15.0, gt=0, description="a person is not e-mailed more often than this")
     oidc_issuer: str | None = Field(None, description="who signs people in, by OpenID Connect")
     oidc_client_id: str | None = Field(None, description="the gateway's name at the issuer")
     oidc_client_secret: SecretStr | None = Field(None, description="its secret there")

@@ -129,6 +129,14 @@ webhook = sa.Table(
     sa.Column("why_closed", sa.Text),
 )
 
+former_secret = sa.Table(
+    "webhook_former_secret",
+    metadata,
+    sa.Column("webhook_id", sa.Text, sa.ForeignKey(webhook.c.webhook_id), primary_key=True),
+    sa.Column("secret", sa.Text, primary_key=True),
+    sa.Column("until_us", sa.BigInteger, nullable=False),  # it signs beside the present one until then
+)
+
 delivery = sa.Table(
     "delivery",
     metadata,
@@ -157,6 +165,20 @@ attempt = sa.Table(
     sa.Column("at_us", sa.BigInteger, nullable=False),
     sa.Column("status", sa.Integer),  # of the answer; null when there was none
     sa.Column("what", sa.Text, nullable=False),  # in words, without anything that the other side sent
+)
+
+mail_notice = sa.Table(
+    "mail_notice",  # what each person's last e-mail spoke of
+    metadata,
+    sa.Column("person_id", sa.Text, sa.ForeignKey(person.c.person_id), primary_key=True),
+    sa.Column("epoch", sa.Text, nullable=False),  # the inbox's; empty before there was anything to say
+    sa.Column("number", sa.BigInteger, nullable=False),  # entries above it are new
+    sa.Column("sent_us", sa.BigInteger, nullable=False),  # 0: nothing yet
+    sa.Column("remind_us", sa.BigInteger),  # when something unread will soon be due
+    sa.Column("refused", sa.Integer, nullable=False),  # times in a row that the mail server refused this address
+    sa.Column("next_us", sa.BigInteger, nullable=False),  # nothing is tried before
+    sa.Column("leased_by", sa.Text),  # whose turn it is: one process sends
+    sa.Column("leased_until_us", sa.BigInteger, nullable=False),
 )
 
 document = sa.Table(

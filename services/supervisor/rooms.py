@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from services.bus import catalogue
 from services.bus.errors import UserMistake
 from services.bus.settings import Settings
@@ -49,5 +51,7 @@ def _variable(setting: str) -> str:
 
 
 def _text(value: object) -> str:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
     # A service runs in another folder, where a relative path would lead elsewhere.
     return str(value.absolute() if isinstance(value, Path) else value)

@@ -96,10 +96,12 @@ def test_services_sign_in_as_themselves(monkeypatch: pytest.MonkeyPatch, tmp_pat
     monkeypatch.chdir(tmp_path)
     for name, value in {"PRINCIPAL": "admin", "PASSWORD": "secret", "HTTP_PORT": "9000", "BATCH_SIZE": "7"}.items():
         monkeypatch.setenv(f"SAFEBUS_{name}", value)
+    monkeypatch.setenv("SAFEBUS_OIDC_CLIENT_SECRET", "theirs to know")
     env = environment(Settings(data_dir=Path("here"), poll_ms=50), {"SAFEBUS_CLOCK_FILE": "there"})
     assert not {"SAFEBUS_PRINCIPAL", "SAFEBUS_PASSWORD", "SAFEBUS_HTTP_PORT"} & set(env)
     assert "secret" not in env.values()
     assert (env["SAFEBUS_BATCH_SIZE"], env["SAFEBUS_POLL_MS"]) == ("7", "50")
+    assert env["SAFEBUS_OIDC_CLIENT_SECRET"] == "theirs to know", "not the stars that stand for a secret"
     assert env["SAFEBUS_DATA_DIR"] == str(tmp_path / "here"), "services run in another folder"
     assert env["SAFEBUS_CLOCK_FILE"] == "there"
 
