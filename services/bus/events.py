@@ -296,6 +296,19 @@ class Grading(StrEnum):
     GREEN = "GREEN"
 
 
+class HandoverAct(StrEnum):
+    """What a worker does with a matter on the handover board."""
+
+    UNKNOWN = "UNKNOWN"
+    TAKEN = "TAKEN"
+    LET_GO = "LET_GO"
+    HANDED_TO_DAY = "HANDED_TO_DAY"
+    HANDED_TO_NIGHT = "HANDED_TO_NIGHT"
+    TAKEN_BACK = "TAKEN_BACK"
+    CLOSED = "CLOSED"
+    RISK_CHANGED = "RISK_CHANGED"
+
+
 class IncidentKind(StrEnum):
     """What kind of harm an incident is about. DOMESTIC_ABUSE is what Operation Encompass covers. UNKNOWN is never read
     as harmless.
@@ -324,6 +337,19 @@ class Outcome(StrEnum):
     SECTION_17_ASSESSMENT = "SECTION_17_ASSESSMENT"
     STRATEGY_DISCUSSION = "STRATEGY_DISCUSSION"
     SECTION_47_ENQUIRY = "SECTION_47_ENQUIRY"
+
+
+class PoliceProtection(Model):
+    """A child taken into police protection (Children Act 1989 s.46), which lasts 72 hours at most."""
+
+    began_at: AwareDatetime
+    """When it began, UTC."""
+
+    ends_at: AwareDatetime
+    """When it ends at the latest, UTC."""
+
+    designated_officer: str
+    """The rank, number or name of the designated officer."""
 
 
 class Presence(StrEnum):
@@ -374,6 +400,18 @@ class Release(StrEnum):
     NOTHING = "NOTHING"
 
 
+class RiskCriterion(StrEnum):
+    """What makes one matter more urgent than another."""
+
+    UNKNOWN = "UNKNOWN"
+    IMMEDIATE_DANGER = "IMMEDIATE_DANGER"
+    GRADING = "GRADING"
+    YOUNG = "YOUNG"
+    MISSING = "MISSING"
+    REPEAT = "REPEAT"
+    DEADLINE = "DEADLINE"
+
+
 class StrategyWish(Model):
     """Whether the sender asks for a strategy discussion. Every police notification says so, and why or why not."""
 
@@ -382,6 +420,16 @@ class StrategyWish(Model):
 
     reason: str
     """Why it is asked for, or why not. Empty only when wanted is UNKNOWN."""
+
+
+class Team(StrEnum):
+    """Which side of the handover: the day's teams or the out-of-hours team. UNKNOWN means one that this version of the
+    contract does not name yet.
+    """
+
+    UNKNOWN = "UNKNOWN"
+    DAY = "DAY"
+    NIGHT = "NIGHT"
 
 
 class Threshold(StrEnum):
@@ -396,6 +444,22 @@ class Threshold(StrEnum):
     LEVEL_3 = "LEVEL_3"
     SECTION_17 = "SECTION_17"
     SECTION_47 = "SECTION_47"
+
+
+class Worker(Model):
+    """A named worker of the authority, as signed in at the handover board."""
+
+    person_id: str
+    """The board's own id of the person."""
+
+    name: str
+    """The worker's name."""
+
+    post: str
+    """The worker's post, such as out-of-hours social worker."""
+
+    team: Team
+    """For which side the worker spoke."""
 
 
 class OriginalHeader(Model):
@@ -651,6 +715,9 @@ class ChildRecorded(Event):
     circumstances: list[Circumstance]
     """What makes this child's case differ (H13). Empty when nothing does."""
 
+    protection_plan: YesNoUnknown = YesNoUnknown.UNKNOWN
+    """Whether the child is subject to a child protection plan. UNKNOWN when the authority's system does not say."""
+
     allocated_worker: str | None = None
     """Organisation id of the social care team that holds the case, not a person's name. Absent when no team is
     allocated.
@@ -903,6 +970,413 @@ class HealthUpdated(Event):
     """Always true: a parent with access to the child's record must not see it. The deadline stays open until a named
     person confirms it (H11).
     """
+
+
+class HandoverActed(Event):
+    """What a worker did with a matter. The order of the log decides: of two who take one matter, the first has it."""
+
+    topic: ClassVar[str] = "handover.receipts.v1"
+
+    act_id: str
+    """The act; a form that is sent twice has one."""
+
+    matter_id: str
+    """The matter: the child's own id when the child is known, else an opaque id."""
+
+    child_id: str | None = None
+    """The child. Absent while nobody knows for certain who it is, or when the matter is about no one child."""
+
+    act: HandoverAct
+    """TAKEN: this worker sees to it from now on; LET_GO: does so no longer, somebody else must; HANDED_TO_DAY and
+    HANDED_TO_NIGHT: the other side has it; TAKEN_BACK: the side that handed it on has it again; CLOSED: nothing more is
+    to be done about what it addresses; RISK_CHANGED: criteria that no longer hold.
+    """
+
+    by: Worker
+    """Who did it."""
+
+    acted_at: AwareDatetime
+    """When, UTC."""
+
+    reason: str | None = None
+    """Why; the rationale of a closure. Absent when none was given, which only taking and letting go may do."""
+
+    addresses: list[str]
+    """The facts that the worker had seen when acting: a later one opens the matter again, and is never hidden by this
+    act.
+    """
+
+    no_longer: list[RiskCriterion]
+    """The criteria that the worker judges not to hold any more for the facts addressed. Empty unless the act is
+    RISK_CHANGED.
+    """
+
+    decision_id: str | None = None
+    """The decision that was recorded with a closure. Absent when the act records none."""
+
+
+class EscalationState(StrEnum):
+    """How far it is."""
+
+    UNKNOWN = "UNKNOWN"
+    DUE = "DUE"
+    PAGED = "PAGED"
+    NOT_REACHED = "NOT_REACHED"
+
+
+class HandoverEscalated(Event):
+    """Immediate danger that nobody took in time: the on-call manager is to be paged, and whether that was done (H7)."""
+
+    topic: ClassVar[str] = "handover.escalations.v1"
+
+    escalation_id: str
+    """The escalation; the same in each of its events."""
+
+    matter_id: str
+    """The matter: the child's own id when the child is known, else an opaque id."""
+
+    child_id: str | None = None
+    """The child. Absent while nobody knows for certain who it is, or when the matter is about no one child."""
+
+    state: EscalationState
+    """DUE: the manager must be paged; PAGED: the paging service took it; NOT_REACHED: it did not, and is tried again.
+    """
+
+    waiting_since: AwareDatetime
+    """Since when the matter has waited to be taken, UTC."""
+
+    happened_at: AwareDatetime
+    """When this state was reached, UTC."""
+
+    attempts: int
+    """How often the paging service was asked."""
+
+
+class NoteKind(StrEnum):
+    """What the note is."""
+
+    UNKNOWN = "UNKNOWN"
+    NOTE = "NOTE"
+    ASKED = "ASKED"
+    HAZARD = "HAZARD"
+    PROTECTION_PLAN = "PROTECTION_PLAN"
+
+
+class HandoverNoted(Event):
+    """Something that one side of the handover tells the other about a matter."""
+
+    topic: ClassVar[str] = "handover.notes.v1"
+
+    note_id: str
+    """The note."""
+
+    matter_id: str
+    """The matter: the child's own id when the child is known, else an opaque id."""
+
+    child_id: str | None = None
+    """The child. Absent while nobody knows for certain who it is, or when the matter is about no one child."""
+
+    by: Worker
+    """Who wrote it."""
+
+    to: Team
+    """For which side it is meant above all; both see it at once."""
+
+    written_at: AwareDatetime
+    """When it was written, UTC."""
+
+    kind: NoteKind
+    """NOTE tells; ASKED asks the other side to do something; HAZARD warns whoever visits; PROTECTION_PLAN says that the
+    child is subject to a child protection plan.
+    """
+
+    due_by: AwareDatetime | None = None
+    """Until when what is asked must be done, UTC. Absent when nothing is asked or no time was set."""
+
+    text: str
+    """The note, as written."""
+
+
+class SeenWhat(StrEnum):
+    """What was seen or done."""
+
+    UNKNOWN = "UNKNOWN"
+    SIGNED_IN = "SIGNED_IN"
+    SIGNED_OUT = "SIGNED_OUT"
+    LOCKED = "LOCKED"
+    BOARD = "BOARD"
+    MATTER = "MATTER"
+    SUMMARY = "SUMMARY"
+    PRINTED = "PRINTED"
+    MEASURES = "MEASURES"
+    LOG = "LOG"
+    NO_CONFLICT_DECLARED = "NO_CONFLICT_DECLARED"
+    CONFLICT_DECLARED = "CONFLICT_DECLARED"
+    KEY_USED = "KEY_USED"
+
+
+class HandoverSeen(Event):
+    """Who saw or did what at the handover board: ids only, for the disclosure log."""
+
+    topic: ClassVar[str] = "handover.views.v1"
+
+    seen_id: str
+    """This entry."""
+
+    person_id: str
+    """The board's own id of the person."""
+
+    team: Team
+    """For which side the person was there."""
+
+    what: SeenWhat
+    """What it was."""
+
+    matter_id: str | None = None
+    """Which matter. Absent when it was none in particular."""
+
+    happened_at: AwareDatetime
+    """When, UTC."""
+
+
+class MatterState(StrEnum):
+    """Whether somebody sees to it."""
+
+    UNKNOWN = "UNKNOWN"
+    OPEN = "OPEN"
+    TAKEN = "TAKEN"
+    CLOSED = "CLOSED"
+
+
+class RiskReason(Model):
+    """One reason why the matter stands where it does in the order."""
+
+    criterion: RiskCriterion
+    """The criterion."""
+
+    rank: int
+    """How bad by this criterion: the higher, the worse; 0 when it does not hold. A deadline ranks by its moment: the
+    nearer, the higher.
+    """
+
+    words: str
+    """The reason in words."""
+
+    lowered: bool
+    """Whether a worker judged that it no longer holds."""
+
+
+class FactKind(StrEnum):
+    """What kind of thing."""
+
+    UNKNOWN = "UNKNOWN"
+    INCIDENT = "INCIDENT"
+    UNMATCHED = "UNMATCHED"
+    CONTACT = "CONTACT"
+    ALERT_UNREAD = "ALERT_UNREAD"
+    INFORMATION_REQUESTED = "INFORMATION_REQUESTED"
+    STRATEGY_DISCUSSION = "STRATEGY_DISCUSSION"
+    DECISION = "DECISION"
+    DEADLINE_COMING = "DEADLINE_COMING"
+    DEADLINE_MISSED = "DEADLINE_MISSED"
+    NOTE = "NOTE"
+    ASKED = "ASKED"
+    HAZARD = "HAZARD"
+    MATCHED = "MATCHED"
+
+
+class CardFact(Model):
+    """One thing that happened, as the board heard it."""
+
+    fact_id: str
+    """Its event's id."""
+
+    kind: FactKind
+    """What kind of thing it was."""
+
+    happened_at: AwareDatetime
+    """When it happened, UTC."""
+
+    heard_at: AwareDatetime
+    """When the bus had it, UTC."""
+
+    said_by: str
+    """Who said it: the name of a force, of a role or of a worker."""
+
+    words: str
+    """What happened, in words."""
+
+    voice: str | None = None
+    """What the child said or showed. Absent when it was not recorded here."""
+
+    due_by: AwareDatetime | None = None
+    """Until when something must be done about it, UTC. Absent when no time was set."""
+
+    addressed: bool
+    """Whether somebody has acted on it since."""
+
+    settled: bool
+    """Whether it has ended by itself: read, answered, met, matched."""
+
+
+class Told(Model):
+    """One who was told of it."""
+
+    disclosure_id: UUID
+    """The disclosure."""
+
+    type: str
+    """Its event type."""
+
+    role: Role
+    """The role that was told."""
+
+    organisation: str | None = None
+    """Who was told. Absent when the child's location is confidential (H2)."""
+
+    told_at: AwareDatetime
+    """When, UTC."""
+
+    due_by: AwareDatetime | None = None
+    """Until when it must be read, UTC. Absent when no time was set."""
+
+    read_at: AwareDatetime | None = None
+    """When a named person read it, UTC. Absent while nobody has."""
+
+
+class CardAct(Model):
+    """One thing that a worker did, or tried to do."""
+
+    act_id: str
+    """The act's or the note's id."""
+
+    act: HandoverAct
+    """What was done."""
+
+    by: Worker
+    """Who did it."""
+
+    acted_at: AwareDatetime
+    """When, UTC."""
+
+    reason: str | None = None
+    """Why. Absent when no reason was given."""
+
+    refused: str | None = None
+    """Why it did not take effect, in one sentence. Absent when it did."""
+
+
+class MatterChanged(Event):
+    """One matter as the handover board shows it, complete; the highest version stands. For the board and for a team's
+    own screen.
+    """
+
+    topic: ClassVar[str] = "handover.board.v1"
+
+    matter_id: str
+    """The matter: the child's own id when the child is known, else an opaque id."""
+
+    child_id: str | None = None
+    """The child. Absent while nobody knows for certain who it is, or when the matter is about no one child."""
+
+    version: int
+    """Counts the changes of this matter from 1, without a gap."""
+
+    changed_at: AwareDatetime
+    """When what changed it was said, UTC."""
+
+    caused_by: str
+    """The id of the event that changed it."""
+
+    state: MatterState
+    """OPEN: nobody sees to it yet; TAKEN: a worker does; CLOSED: nothing is open."""
+
+    team: Team
+    """Which side has it."""
+
+    handed_on_at: AwareDatetime | None = None
+    """When it was handed to that side, UTC. Absent when it was not handed."""
+
+    taken_by: Worker | None = None
+    """Who sees to it. Absent unless the state is TAKEN."""
+
+    taken_at: AwareDatetime | None = None
+    """Since when, UTC. Absent unless the state is TAKEN."""
+
+    waiting_since: AwareDatetime | None = None
+    """When the oldest thing that nobody has acted on happened, UTC. Absent when there is none."""
+
+    about: ChildIdentity | None = None
+    """The child, as it was named last. Absent when no event has named it."""
+
+    stated_age: int | None = None
+    """The age that was stated, in years. Absent when none was."""
+
+    location_confidential: bool
+    """Whether the child's place must stay unknown (H2)."""
+
+    declare_no_conflict: bool
+    """Whether a reader must declare first that there is no conflict (H3)."""
+
+    circumstances: list[Circumstance]
+    """What makes this child's case differ (H13)."""
+
+    protection_plan: YesNoUnknown
+    """Whether the child is subject to a child protection plan."""
+
+    police_protection: PoliceProtection | None = None
+    """Police protection that was told of last. Absent when none was."""
+
+    hazards: list[str]
+    """What a visitor must know before going. Empty when nothing is known."""
+
+    protective_instructions: list[ProtectiveInstruction]
+    """Who must not collect or approach the child (H8)."""
+
+    escalated_at: AwareDatetime | None = None
+    """When the on-call manager was paged last, UTC. Absent when never."""
+
+    risk: list[RiskReason]
+    """Why it stands where it does, one for each criterion."""
+
+    facts: list[CardFact]
+    """What happened, the latest last; everything that is open, and the latest that is not."""
+
+    told: list[Told]
+    """Who knows already, and who of them has read it."""
+
+    acts: list[CardAct]
+    """What workers did, the latest last."""
+
+
+class ShiftClosed(Event):
+    """A shift has ended with every matter addressed."""
+
+    topic: ClassVar[str] = "handover.shifts.v1"
+
+    shift_id: str
+    """The shift: its side and the day on which it began, such as NIGHT-2026-11-23."""
+
+    team: Team
+    """Whose shift it was."""
+
+    began_at: AwareDatetime
+    """When it began, UTC."""
+
+    ended_at: AwareDatetime
+    """When it ended by the clock, UTC."""
+
+    closed_at: AwareDatetime
+    """When it was closed, UTC."""
+
+    by: Worker
+    """Who closed it."""
+
+    handed_on: list[str]
+    """The matters that the other side has now."""
+
+    closed: list[str]
+    """The matters that were closed during the shift."""
 
 
 class Referrer(Model):
@@ -1375,6 +1849,12 @@ class IncidentReported(Event):
     protective_instructions: list[ProtectiveInstruction]
     """Who must not collect or approach the children (H8). Empty when there is none."""
 
+    police_protection: PoliceProtection | None = None
+    """The children's police protection, if they were taken into it. Absent when they were not."""
+
+    visit_hazards: list[str] = []
+    """What whoever visits must know before going, such as a dog or a weapon. Empty when nothing is known."""
+
     children: list[IncidentChild]
     """Every child who was there or lives there. Each is matched, notified and decided on by itself (H14)."""
 
@@ -1459,6 +1939,15 @@ class PoliceNotified(Event):
 
     protective_instructions: list[ProtectiveInstruction]
     """Who must not collect or approach the child (H8). Empty when there is none."""
+
+    police_protection: PoliceProtection | None = None
+    """The child's police protection, if it was taken into it. Absent when it was not."""
+
+    visit_hazards: list[str] = []
+    """What whoever visits must know before going, such as a dog or a weapon. Empty when nothing is known."""
+
+    protection_plan: YesNoUnknown = YesNoUnknown.UNKNOWN
+    """Whether the directory records that the child is subject to a child protection plan."""
 
     location_confidential: bool
     """True when where the child lives or stays must not become known (H2): then no receipt, notice, invitee list or
@@ -1692,6 +2181,12 @@ BY_TOPIC: dict[str, type[Event]] = {
     "encompass.alerts.v1": SchoolAlerted,
     "gp.cues.v1": HealthToBeTold,
     "gp.updates.v1": HealthUpdated,
+    "handover.receipts.v1": HandoverActed,
+    "handover.escalations.v1": HandoverEscalated,
+    "handover.notes.v1": HandoverNoted,
+    "handover.views.v1": HandoverSeen,
+    "handover.board.v1": MatterChanged,
+    "handover.shifts.v1": ShiftClosed,
     "mash.contacts.v1": ContactReceived,
     "mash.decisions.v1": DecisionMade,
     "mash.information-requests.v1": InformationRequested,

@@ -257,6 +257,9 @@ def _notification(
         strategy_discussion=incident.strategy_discussion,
         adults_of_concern=incident.adults_of_concern,
         protective_instructions=[],  # to the safeguarding lead only, once released (H8)
+        police_protection=incident.police_protection,
+        visit_hazards=incident.visit_hazards,
+        protection_plan=match.record.protection_plan,
         location_confidential=confidential,
         circumstances=[],
         matched_by=match.basis,
