@@ -175,7 +175,7 @@ mail_notice = sa.Table(
     sa.Column("number", sa.BigInteger, nullable=False),  # entries above it are new
     sa.Column("sent_us", sa.BigInteger, nullable=False),  # 0: nothing yet
     sa.Column("remind_us", sa.BigInteger),  # when something unread will soon be due
-    sa.Column("refused", sa.Integer, nullable=False),  # times in a row that the mail server refused this address
+    sa.Column("failing", sa.Integer, nullable=False),  # e-mails in a row that failed
     sa.Column("next_us", sa.BigInteger, nullable=False),  # nothing is tried before
     sa.Column("leased_by", sa.Text),  # whose turn it is: one process sends
     sa.Column("leased_until_us", sa.BigInteger, nullable=False),

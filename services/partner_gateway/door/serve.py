@@ -29,6 +29,7 @@ from services.partner_gateway.door.limits import Unhurried
 from services.partner_gateway.door.posting import Postbox
 from services.partner_gateway.inbox.hub import Hub
 from services.partner_gateway.inbox.projection import INBOXES
+from services.partner_gateway.notices.postman import notices
 from services.partner_gateway.partners.identify import Identifier
 from services.partner_gateway.tables import metadata
 from services.partner_gateway.webhooks.sender import Sender
@@ -85,7 +86,11 @@ async def open_door(at: Settings) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def gateway_for(at: Settings) -> AsyncIterator[Gateway]:
-    """Everything that the routes work with, ended with the block."""
+    """Everything that the routes work with, ended with the block.
+
+    Raises:
+        UserMistake: the settings for e-mail do not fit together.
+    """
     access = Access(at, SERVICE.name)
     await _tables(access)
     clock, codec = Clock.of(at), codec_for(at)
@@ -108,6 +113,7 @@ async def gateway_for(at: Settings) -> AsyncIterator[Gateway]:
         stack.callback(INBOXES.listeners.remove, hub.ring)
         await stack.enter_async_context(hub)
         await stack.enter_async_context(Sender(gateway))
+        await stack.enter_async_context(notices(gateway))
         yield gateway
 
 
