@@ -23,10 +23,12 @@ from services.bus.clock import Clock
 from services.bus.codec import digest
 from services.bus.envelope import Event
 from services.bus.errors import Surroundings, Unacknowledged
+from services.bus.line import Line
 from services.bus.run import codec_for
 from services.bus.settings import Settings
-from services.partner_gateway.door.line import Line
 from services.partner_gateway.door.once import Claim, Id, acknowledge, claim, forget
+
+PRINCIPAL = "partner-door"
 
 ROUND = 1000
 """Events in one round, more or less: those of one call stay together."""
@@ -84,7 +86,7 @@ class Postbox:
     def __init__(self, at: Settings, access: Access, clock: Clock) -> None:
         self._at, self._access, self._clock = at, access, clock
         self._codec = codec_for(at)
-        self._line = Line(at, self._codec)
+        self._line = Line(at, self._codec, PRINCIPAL)
         self._waiting: deque[list[_Item]] = deque()
         self._arrived = asyncio.Event()
         self._in_flight: dict[Id, _Item] = {}

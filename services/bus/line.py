@@ -1,4 +1,4 @@
-"""The door's line to Kafka: a producer that is there while the broker is, and is made anew once it has failed.
+"""A door's line to Kafka: a producer that is there while the broker is, and is made anew once it has failed.
 
 A producer that timed out is never used again: what it still holds could land after what a fresh one sends, and its
 `stop()` may hang (DESIGN.md §1, rule 4).
@@ -20,8 +20,6 @@ from services.bus.kafka import ANSWER_WITHIN, KafkaBroker
 from services.bus.run import broker_for
 from services.bus.settings import Settings
 
-PRINCIPAL = "partner-door"
-
 ACKNOWLEDGED_WITHIN = 5.0
 """Seconds after which a sender hears that nothing is known of its event, and may send it again."""
 
@@ -32,11 +30,11 @@ log = structlog.get_logger()
 
 
 class Line:
-    """Reaches for the broker from the beginning of the block to its end."""
+    """Reaches for the broker, as one principal, from the beginning of the block to its end."""
 
-    def __init__(self, at: Settings, codec: Codec) -> None:
+    def __init__(self, at: Settings, codec: Codec, principal: str) -> None:
         self.timeout = min(at.send_timeout, ACKNOWLEDGED_WITHIN)
-        self._broker: KafkaBroker = broker_for(at.model_copy(update={"send_timeout": self.timeout}), PRINCIPAL)
+        self._broker: KafkaBroker = broker_for(at.model_copy(update={"send_timeout": self.timeout}), principal)
         self._codec = codec
         self._topics: set[str] = set()
         self._writer: Writer | None = None
