@@ -89,6 +89,14 @@ class Settings(BaseSettings):
     jwks_url: str | None = Field(None, description="where that issuer's public keys are")
     jwt_token_url: str | None = Field(None, description="where partners' systems get those tokens; for /docs")
 
+    # The handover board
+    board_page_url: str | None = Field(
+        None, description="where the on-call manager is paged, https://…; unset means that nobody is"
+    )
+    board_page_secret: SecretStr | None = Field(
+        None, description="what pages are signed with, whsec_… as Standard Webhooks has it; unset means unsigned"
+    )
+
     # What a process shows
     http_host: str = "127.0.0.1"
     http_port: int = Field(0, description="/livez, /readyz and /metrics; 0 means any free port")
