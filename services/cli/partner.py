@@ -219,7 +219,7 @@ def link(
 ) -> None:
     """Make a link that signs a named person in, once. For a demo; in use, people sign in by OpenID Connect."""
     from services.partner_gateway.partners import registry
-    from services.partner_gateway.person.sign_in import link_path
+    from services.people.sign_in import link_path
 
     with office() as here:
 

@@ -18,9 +18,10 @@ from services.bus.errors import UserMistake
 from services.bus.settings import Settings, settings
 from services.cli.partner import app
 from services.partner_gateway.partners.identify import Identifier
-from services.partner_gateway.person import sessions
+from services.partner_gateway.person.site import SITE
 from services.partner_gateway.tables import api_key, partner
 from services.partner_gateway.wiring import SERVICE
+from services.people import sessions
 
 SCHOOL = "school:110394"
 
@@ -116,7 +117,7 @@ def test_named_people_and_their_links(at: Settings) -> None:
     assert url.startswith("https://gateway.example/sign-in/link/")
     token, now_us = url.rpartition("/")[2], int(Clock().now().timestamp() * 1e6)
     access = Access(at, SERVICE.name)
-    assert [access.run(lambda c: sessions.use_link(c, token, now_us)) for _ in range(2)] == [person, None]
+    assert [access.run(lambda c: sessions.use_link(SITE, c, token, now_us)) for _ in range(2)] == [person, None]
     access.close()
     told("remove", SCHOOL, "--person", person)
     assert [one["person_id"] for one in told("list")[0]["people"]] == [other]

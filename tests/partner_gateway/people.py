@@ -12,7 +12,7 @@ import httpx
 from services.bus import events as e
 from services.partner_gateway.door.context import Gateway
 from services.partner_gateway.partners import registry
-from services.partner_gateway.person.sign_in import link_path
+from services.people.sign_in import link_path
 
 SCHOOL, OTHER_SCHOOL, PRACTICE, MASH = "school:110394", "school:110395", "practice:K82001", "mash:825"
 NOW = datetime(2026, 11, 23, 7, 30, tzinfo=UTC)

@@ -21,10 +21,11 @@ from services.partner_gateway.door.context import Gateway
 from services.partner_gateway.door.who import Caller, caller
 from services.partner_gateway.inbox import reading
 from services.partner_gateway.partners import identify, registry
-from services.partner_gateway.person import sessions
+from services.partner_gateway.person.site import SITE
 from services.partner_gateway.person.visit import visited
 from services.partner_gateway.tables import document, posted
 from services.partner_gateway.webhooks import kept
+from services.people import sessions
 from tests.partner_gateway.conftest import tell
 from tests.partner_gateway.test_identify import BAD, CLIENT
 from tests.partner_gateway.test_projection import missed
@@ -361,11 +362,11 @@ async def test_a_persons_page_of_anothers_entry_is_that_of_none(gateway: Gateway
         for organisation in (HOST, OTHER):
             registry.add_partner(connection, organisation, "agency", now_us=now_us)
         person = registry.add_person(connection, OTHER, "P. Lindqvist", "deputy")
-        return sessions.begin(connection, gateway.settings, person, now_us, None)
+        return sessions.begin(SITE, connection, gateway.settings, person, now_us, None)
 
     cookie = await gateway.access.write(make)
     await _host_has(gateway)
-    client.cookies.set(sessions.cookie_name(gateway.settings), cookie)
+    client.cookies.set(sessions.cookie_name(SITE, gateway.settings), cookie)
     for path in ("/inbox/{}", "/inbox/{}/document", "/inbox/{}/recorded"):
         foreign, unknown = await client.get(path.format(3)), await client.get(path.format(99))
         assert foreign.status_code == unknown.status_code == 404

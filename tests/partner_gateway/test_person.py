@@ -368,4 +368,4 @@ def test_pages_and_stylesheet_are_in_the_package() -> None:
 
     here = Path(person.__path__[0])
     assert (here / "static" / "inbox.css").stat().st_size > 1000
-    assert len(list((here / "templates").glob("*.html"))) >= 8
+    assert len(list((here / "templates").glob("*.html"))) >= 7

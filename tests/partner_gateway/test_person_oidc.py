@@ -16,7 +16,8 @@ from pydantic import SecretStr
 from services.bus.settings import Settings
 from services.partner_gateway.door.app import application
 from services.partner_gateway.door.context import Gateway
-from services.partner_gateway.person.oidc import FRESH, Pending
+from services.partner_gateway.person.site import SITE
+from services.people.oidc import FRESH, Pending
 from tests.partner_gateway import people
 from tests.partner_gateway.conftest import tell
 from tests.partner_gateway.issuer import CLIENT, SECRET, LocalIssuer, local_issuer
@@ -166,7 +167,7 @@ async def test_the_verifier_is_the_browsers_own(
     """PKCE: a code that was stolen is worth nothing without what only this browser holds."""
     await named_person(gateway, subject=issuer.sub)
     brought = await begin(client, issuer)
-    mine = Pending.of(client.cookies["safebus-sign-in"])
+    mine = Pending.of(client.cookies["safebus-sign-in"], SITE)
     assert mine
     client.cookies.delete("safebus-sign-in")
     theirs = Pending(mine.state, mine.nonce, "another verifier", None).cookie()
@@ -208,8 +209,8 @@ async def test_an_issuer_that_is_away_is_a_page(at: Settings, gateway: Gateway, 
 
 def test_a_return_is_a_number_even_in_a_made_up_cookie() -> None:
     """Open redirect: what a browser keeps is not believed either."""
-    for entry in ("//evil.test", -1, 0, True, 1.5, ["x"]):
+    for entry in ("//evil.test", "-1", "0", "1/../x", 7, True, 1.5, ["x"]):
         made = Pending("s", "n", "v", entry)  # type: ignore[arg-type]
-        assert Pending.of(made.cookie()) is None
-    assert Pending.of(Pending("s", "n", "v", 7).cookie()) == Pending("s", "n", "v", 7)
+        assert Pending.of(made.cookie(), SITE) is None
+    assert Pending.of(Pending("s", "n", "v", "7").cookie(), SITE) == Pending("s", "n", "v", "7")
     assert parse_qs(urlsplit("/inbox").query) == {}

@@ -17,16 +17,20 @@ from services.partner_gateway.door.context import gateway_of
 from services.partner_gateway.door.who import INBOX, RECEIPTS, authorise
 from services.partner_gateway.inbox.reading import Row
 from services.partner_gateway.inbox.receipts import Said, give_receipt
-from services.partner_gateway.person import listing, sign_in
+from services.partner_gateway.person import listing
 from services.partner_gateway.person.explain import TITLES, explain, why
-from services.partner_gateway.person.pages import STYLE_VERSION, STYLESHEET, Page, Refused, render
-from services.partner_gateway.person.visit import Visit, Visited, check_form, entry_of, form_of, number_of
+from services.partner_gateway.person.site import PAGES, SITE
+from services.partner_gateway.person.visit import Visit, Visited, entry_of, number_of, visited
 from services.partner_gateway.person.words import by_when, by_when_in_full, from_us, moment
 from services.partner_gateway.tables import conflict, opening
+from services.people import sign_in
+from services.people.pages import Refused
+from services.people.visit import form_of
 
 log = structlog.get_logger()
 router = APIRouter()
-pages = APIRouter(route_class=Page, include_in_schema=False)
+pages = APIRouter(route_class=PAGES.route, include_in_schema=False)
+render = PAGES.render
 
 CONFLICT_ERROR = ("Choose whether this could be about you or somebody close to you", "no-conflict")
 HIDDEN_ERROR = ("Confirm that the record is hidden from online access, or hide it first", "hidden")
@@ -35,13 +39,6 @@ HIDDEN_ERROR = ("Confirm that the record is hidden from online access, or hide i
 @pages.get("/")
 async def beginning() -> Response:
     return RedirectResponse("/inbox", 303)
-
-
-@pages.get("/static/inbox.css")
-async def stylesheet(v: str = "") -> Response:
-    """The one stylesheet; by its version it is kept for a year."""
-    kept = "public, max-age=31536000, immutable" if v == STYLE_VERSION else "no-cache"
-    return Response(STYLESHEET, media_type="text/css", headers={"Cache-Control": kept})
 
 
 @pages.get("/inbox")
@@ -80,8 +77,7 @@ async def opened(request: Request, visit: Visit, number: str) -> Response:
 async def declare(request: Request, visit: Visit, number: str) -> Response:
     """No conflict: it opens, to this person. A conflict, or not sure: it never does."""
     authorise(visit.caller, INBOX)
-    form = await form_of(request)
-    check_form(request, form, visit.person.csrf)
+    form = await form_of(SITE, request, visit.person.csrf)
     row = await _entry(request, visit, number)
     answer = form.get("conflict")
     if answer not in ("no", "yes"):
@@ -132,8 +128,7 @@ async def back(_visit: Visit, number: str, rest: str) -> Response:
 async def _receipt(request: Request, visit: Visited, number: str, state: Literal["READ", "ACTED"]) -> Response:
     """As POST /v1/receipts, in the name of who is signed in; saying it twice is saying it once."""
     authorise(visit.caller, RECEIPTS)
-    form = await form_of(request)
-    check_form(request, form, visit.person.csrf)
+    form = await form_of(SITE, request, visit.person.csrf)
     row = await _entry(request, visit, number)
     if row.withheld:
         return RedirectResponse(f"/inbox/{row.number}", 303)
@@ -219,5 +214,6 @@ def _line(one: listing.Listed, now_us: int) -> dict[str, Any]:
     }
 
 
-pages.include_router(sign_in.router)
+pages.include_router(sign_in.routes(PAGES, visited))
+pages.include_router(PAGES.static.router())
 router.include_router(pages)

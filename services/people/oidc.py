@@ -20,6 +20,7 @@ from pydantic_core import from_json, to_json
 
 from services.bus.errors import Surroundings
 from services.bus.settings import Settings
+from services.people.site import Site, Terms
 
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 """Signatures by the issuer's private key; nothing that a client's secret or nobody at all could have made."""
@@ -54,35 +55,35 @@ class Pending:
     state: str
     nonce: str
     verifier: str
-    entry: int | None
-    """The number of the inbox entry to go to afterwards."""
+    entry: str | None
+    """The id of the entry to go to afterwards."""
 
     @classmethod
-    def new(cls, entry: int | None) -> Pending:
+    def new(cls, entry: str | None) -> Pending:
         return cls(secrets.token_urlsafe(32), secrets.token_urlsafe(32), secrets.token_urlsafe(48), entry)
 
     def cookie(self) -> str:
         return base64.urlsafe_b64encode(to_json(asdict(self))).decode().rstrip("=")
 
     @classmethod
-    def of(cls, cookie: str) -> Pending | None:
+    def of(cls, cookie: str, site: Site[Any]) -> Pending | None:
         """What `cookie` made, or None: a browser may send anything."""
         try:
             said = from_json(base64.urlsafe_b64decode(cookie + "=" * (-len(cookie) % 4)))
             made = cls(str(said["state"]), str(said["nonce"]), str(said["verifier"]), said["entry"])
         except (ValueError, TypeError, KeyError):
             return None
-        return made if made.entry is None or (type(made.entry) is int and made.entry > 0) else None
+        return made if made.entry == site.valid(made.entry) else None
 
 
 class Issuer:
-    """Who signs people in. Its description and keys are fetched when first needed, and kept for an hour."""
+    """Who signs people in at a site. Its description and keys are fetched when first needed, and kept for an hour."""
 
-    def __init__(self, at: Settings) -> None:
+    def __init__(self, at: Settings, terms: Terms) -> None:
         assert at.oidc_issuer
-        assert at.oidc_client_id
+        assert terms.client_id
         self.name = at.oidc_issuer.rstrip("/")
-        self._at, self._client_id = at, at.oidc_client_id
+        self._acr, self._client_id, self._secret = at.oidc_acr, terms.client_id, terms.client_secret
         self._about: dict[str, Any] = {}
         self._keys: KeySet | None = None
         self._fetched = 0.0
@@ -94,7 +95,7 @@ class Issuer:
             Surroundings: the issuer does not answer.
         """
         about = await self._metadata()
-        wanted = {"acr_values": self._at.oidc_acr} if self._at.oidc_acr else {}
+        wanted = {"acr_values": self._acr} if self._acr else {}
         async with self._client(redirect_uri) as client:
             url, _ = client.create_authorization_url(
                 about["authorization_endpoint"], state=pending.state, nonce=pending.nonce,
@@ -156,17 +157,16 @@ class Issuer:
         """Just now, and by a second factor. Both are the issuer's word: what was asked for proves nothing."""
         if time.time() - float(claims["auth_time"]) > FRESH + LEEWAY:
             raise SignInRefused("not_fresh")
-        wanted = set(self._at.oidc_acr.split()) or {SECOND_FACTOR}
+        wanted = set(self._acr.split()) or {SECOND_FACTOR}
         said = {str(claims.get("acr", "")), *map(str, claims.get("amr") or [])}
         if not wanted & said:
             raise NoSecondFactor("no_second_factor")
 
     def _client(self, redirect_uri: str) -> AsyncOAuth2Client:
-        secret = self._at.oidc_client_secret
         return AsyncOAuth2Client(
             client_id=self._client_id,
-            client_secret=secret.get_secret_value() if secret else None,
-            token_endpoint_auth_method="client_secret_basic" if secret else "none",
+            client_secret=self._secret.get_secret_value() if self._secret else None,
+            token_endpoint_auth_method="client_secret_basic" if self._secret else "none",
             scope="openid",
             redirect_uri=redirect_uri,
             code_challenge_method="S256",
