@@ -1194,6 +1194,11 @@ class CardFact(Model):
     kind: FactKind
     """What kind of thing it was."""
 
+    enquiry_id: str | None = None
+    """The enquiry that it belongs to, which a decision about it answers; a police incident's bears the incident's id.
+    Absent when it belongs to none.
+    """
+
     happened_at: AwareDatetime
     """When it happened, UTC."""
 
@@ -1333,6 +1338,11 @@ class MatterChanged(Event):
     protective_instructions: list[ProtectiveInstruction]
     """Who must not collect or approach the child (H8)."""
 
+    adults_of_concern: list[AdultOfConcern]
+    """Adults from whom the child may be at risk, as any event about the child named them: a decision made here names
+    them again, or it would be shared with one of them (H3). Empty when none is known.
+    """
+
     escalated_at: AwareDatetime | None = None
     """When the on-call manager was paged last, UTC. Absent when never."""
 
@@ -1377,6 +1387,9 @@ class ShiftClosed(Event):
 
     closed: list[str]
     """The matters that were closed during the shift."""
+
+    stays: list[str]
+    """The matters that a worker of this side goes on seeing to, as whoever closed the shift said of each."""
 
 
 class Referrer(Model):
