@@ -18,12 +18,12 @@ import sqlalchemy as sa
 
 from services.bus.settings import Settings
 from services.bus.store import Store
-from services.partner_gateway.door import stream
 from services.partner_gateway.door.context import Gateway
 from services.partner_gateway.door.serve import open_door
-from services.partner_gateway.inbox import hub
+from services.partner_gateway.inbox import hub as inboxes
 from services.partner_gateway.inbox.projection import INBOXES
 from services.partner_gateway.partners import identify, registry
+from services.web import hub, stream
 from tests.partner_gateway.conftest import tell
 from tests.partner_gateway.test_projection import missed
 
@@ -196,13 +196,13 @@ async def test_what_a_stream_is_told_is_encoded_once_for_all(
 ) -> None:
     """Twenty streams of one organisation, one encoding of each entry."""
     encoded: list[int] = []
-    inner = hub.frame
+    inner = inboxes.frame
 
     def counting(row: Any, epoch: str) -> bytes:
         encoded.append(row.number)
         return inner(row, epoch)
 
-    monkeypatch.setattr(hub, "frame", counting)
+    monkeypatch.setattr(inboxes, "frame", counting)
     async with asyncio.timeout(20), asyncio.TaskGroup() as group:
         streams = [group.create_task(client.read(3)) for _ in range(20)]
         await until(lambda: watching() == 20)

@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from services.bus.settings import Settings
 from services.partner_gateway.door.context import Gateway
 from services.partner_gateway.door.problems import Problem
-from services.partner_gateway.door.stream import StreamingProtocol
+from services.web.stream import StreamingProtocol
 
 DOCUMENTS = "/v1/documents"
 

@@ -1,0 +1,188 @@
+"""A live stream as Server-Sent Events: from a place on, then as it grows, until there is a reason to end it.
+
+A stream keeps its place and no queue. What it is sent is encoded once for all streams of its channel (hub.py), and what
+it has missed comes from its source. One that does not take what it is sent is dropped with a reason, and finds
+everything again by its place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import NamedTuple, Protocol
+
+import structlog
+from pydantic_core import to_json
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from services.bus.errors import Surroundings
+from services.web.hub import Hub, Piece, Watcher
+
+HEARTBEAT = 15.0
+"""Seconds: nothing sent for so long, and a comment is, so that both ends know the connection stands."""
+
+PATIENCE = 30.0
+"""Seconds in which a client must take some of what it is sent."""
+
+LINGER = 30.0
+"""Seconds in which it may still take the rest, once it was told that it is dropped."""
+
+AGAIN = 30.0
+"""Seconds after which the proof that opened a stream is looked at again: it may have been revoked, or have expired."""
+
+UNSENT = 65_536
+"""Bytes that the system may hold for one stream: of itself it would take megabytes for a client that does not read."""
+
+HEADERS = {
+    "Content-Type": "text/event-stream; charset=utf-8",
+    "X-Accel-Buffering": "no",
+    "Connection": "close",
+}
+
+log = structlog.get_logger()
+
+
+class Place(NamedTuple):
+    """The last number that a client has, and the epoch it was given in; of one that has none, empty and 0."""
+
+    epoch: str
+    number: int
+
+
+class Source(Protocol):
+    """What a stream is of, and for whom."""
+
+    @property
+    def channel(self) -> str:
+        """The hub's."""
+
+    @property
+    def who(self) -> dict[str, str]:
+        """Ids, for the log."""
+
+    async def missed(self, after: int) -> tuple[str, Piece | None]:
+        """The epoch now, and what follows that number; None if nothing does, or it is of another epoch.
+
+        Raises:
+            Surroundings: the database is away.
+        """
+
+    async def still_may(self) -> bool:
+        """Whether what opened the stream would open it still.
+
+        Raises:
+            Surroundings: that cannot be asked now.
+        """
+
+
+class StreamingProtocol(H11Protocol):
+    """The server's side of one connection, which the application sees as `state.transport`: whether it stands, and how
+    to end it.
+    """
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.app_state = {**self.app_state, "transport": transport}
+
+
+class Stream(Response):
+    """One open stream."""
+
+    def __init__(self, hub: Hub, source: Source, place: Place | None) -> None:
+        super().__init__(None, headers=HEADERS)
+        del self.headers["content-length"]
+        self._hub, self._source = hub, source
+        self._epoch, self._number = place or ("", 0)
+        self._dropped = ""
+        self._sending_since: float | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = scope.get("state", {}).get("transport")
+        if self._transport is not None:
+            self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNSENT)
+        self._loop, self._send, self._sent_at, self._proved_at = loop, send, loop.time(), loop.time()
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        with self._hub.watch(self._source.channel) as self._watcher:
+            self._timer = loop.call_later(HEARTBEAT / 3, self._look_after)
+            try:
+                await self._say(b"retry: 2000\n\n")
+                reason = await self._run(self._watcher)
+            finally:
+                self._timer.cancel()
+        if not self._is_gone:
+            log.info("stream_ended", **self._source.who, reason=reason)
+            goodbye = b"event: goodbye\ndata: %b\n\n" % to_json({"reason": reason})
+            await send({"type": "http.response.body", "body": goodbye, "more_body": False})
+            if self._transport is not None:
+                loop.call_later(LINGER, self._transport.abort)
+
+    async def _run(self, watcher: Watcher) -> str:
+        """Send until there is a reason not to, which is returned."""
+        loop, channel = self._loop, watcher.channel
+        while not self._is_gone:
+            if reason := self._dropped or ("closing" if channel.closed else ""):
+                return reason
+            if loop.time() - self._proved_at > AGAIN and not await self._still_may():
+                return "not-identified"
+            piece = self._new_epoch(channel.epoch) or channel.after(self._number)
+            if piece is None and self._number < channel.last:
+                piece = await self._missed()
+            if piece is not None:
+                if piece.frames:
+                    await self._say(piece.frames)
+                self._number = piece.number
+            elif loop.time() - self._sent_at >= HEARTBEAT * 2 / 3:
+                await self._say(b": heartbeat\n\n")
+            else:
+                await watcher.wait()
+        return "gone"
+
+    def _new_epoch(self, now: str) -> Piece | None:
+        """What tells the client that numbers begin anew, if they do."""
+        if not now or now == self._epoch:
+            return None
+        was, self._epoch, self._number = self._epoch, now, 0
+        told = b"id: %b.0\nevent: epoch\ndata: %b\n\n" % (now.encode(), to_json({"epoch": now}))
+        return Piece(told, 0) if was else None
+
+    async def _missed(self) -> Piece | None:
+        """What follows, from the source."""
+        try:
+            epoch, piece = await self._source.missed(self._number)
+        except Surroundings:
+            epoch, piece = "", None
+        if epoch == self._epoch and piece is not None:
+            return piece
+        self._hub.ring()
+        await self._watcher.wait()
+        return None
+
+    async def _say(self, frames: bytes) -> None:
+        self._sending_since = self._loop.time()
+        await self._send({"type": "http.response.body", "body": frames, "more_body": True})
+        self._sending_since, self._sent_at = None, self._loop.time()
+
+    async def _still_may(self) -> bool:
+        """Whether what proved who calls proves it still."""
+        self._proved_at = self._loop.time()
+        try:
+            return await self._source.still_may()
+        except Surroundings:
+            return True  # nothing new can be read either; asked again soon
+
+    @property
+    def _is_gone(self) -> bool:
+        return self._transport is not None and self._transport.is_closing()
+
+    def _look_after(self) -> None:
+        """A few times between heartbeats: see whether one is due, whether anybody is there, whether they read."""
+        self._timer = self._loop.call_later(HEARTBEAT / 3, self._look_after)
+        since, transport = self._sending_since, self._transport
+        if since is not None and transport is not None and self._loop.time() - since > PATIENCE:
+            self._dropped = "too-slow"
+            # As if it had taken everything: one more piece and the goodbye go to the connection's own buffer.
+            transport.get_protocol().resume_writing()
+        self._watcher.wake()
