@@ -8,6 +8,8 @@ from pathlib import Path
 from fastapi import APIRouter
 from starlette.responses import Response
 
+SHARED = Path(__file__).resolve().parent / "static"
+
 TYPES = {
     ".css": "text/css",
     ".js": "text/javascript",
@@ -18,10 +20,11 @@ TYPES = {
 
 
 class Static:
-    """Those of one folder."""
+    """Those that every site has (`look.css`: one look), and those of a site's own folder."""
 
     def __init__(self, folder: Path) -> None:
-        self._files = {file.name: file.read_bytes() for file in sorted(folder.iterdir()) if file.suffix in TYPES}
+        files = sorted([*SHARED.iterdir(), *folder.iterdir()])
+        self._files = {file.name: file.read_bytes() for file in files if file.suffix in TYPES}
 
     def version(self, name: str) -> str:
         return sha256(self._files[name]).hexdigest()[:12]

@@ -43,6 +43,7 @@ SECRET = "nobody-may-see-this"
 Route = tuple[str, str]
 PUBLIC: set[Route] = {
     ("GET", "/"),
+    ("GET", "/static/look.css"),
     ("GET", "/static/inbox.css"),
     ("GET", "/sign-in"),
     ("GET", "/sign-in/start"),

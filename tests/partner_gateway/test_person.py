@@ -93,7 +93,7 @@ async def test_lists_tell_nothing_of_a_child(gateway: Gateway, client: httpx.Asy
         assert not [name for name in NAMES if name in page.text]
         assert set(re.findall(r'(?:href|action)="(/[^"]*)"', page.text)) <= {
             "/inbox", "/inbox/finished", "/sign-out", *(f"/inbox/{n}" for n in range(1, 5)),
-            *re.findall(r'"(/static/inbox.css\?v=[0-9a-f]+)"', page.text),
+            *re.findall(r'"(/static/(?:inbox|look).css\?v=[0-9a-f]+)"', page.text),
         }  # fmt: skip
 
 
