@@ -1183,13 +1183,14 @@ class FactKind(StrEnum):
     ASKED = "ASKED"
     HAZARD = "HAZARD"
     MATCHED = "MATCHED"
+    HELD = "HELD"
 
 
 class CardFact(Model):
     """One thing that happened, as the board heard it."""
 
     fact_id: str
-    """Its event's id."""
+    """Its event's id; with `:strategy`, the strategy discussion that the same event asks for."""
 
     kind: FactKind
     """What kind of thing it was."""
@@ -1309,7 +1310,7 @@ class MatterChanged(Event):
     """Since when, UTC. Absent unless the state is TAKEN."""
 
     waiting_since: AwareDatetime | None = None
-    """When the oldest thing that nobody has acted on happened, UTC. Absent when there is none."""
+    """Since when the oldest thing that nobody has acted on has waited, UTC. Absent when there is none."""
 
     about: ChildIdentity | None = None
     """The child, as it was named last. Absent when no event has named it."""
@@ -1345,6 +1346,13 @@ class MatterChanged(Event):
 
     escalated_at: AwareDatetime | None = None
     """When the on-call manager was paged last, UTC. Absent when never."""
+
+    escalation: str | None = None
+    """How it stands with the on-call manager, in one sentence. Absent when it was never escalated."""
+
+    interrupts: bool = False
+    """Whether it interrupts whoever is at the board: immediate danger, known or plausible, that nobody has taken (H7).
+    """
 
     risk: list[RiskReason]
     """Why it stands where it does, one for each criterion."""
