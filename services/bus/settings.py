@@ -14,6 +14,8 @@ HERE = Path(__file__).resolve().parent.parent
 ROOT = HERE.parent if (HERE.parent / "topics.yaml").exists() else HERE
 """Where topics.yaml and schemas/ stand: the checkout, or the installed package."""
 
+WALL_TIME = "^([01][0-9]|2[0-3]):[0-5][0-9]$"
+
 
 class Settings(BaseSettings):
     """All durations in seconds, all sizes in bytes."""
@@ -90,6 +92,11 @@ class Settings(BaseSettings):
     jwt_token_url: str | None = Field(None, description="where partners' systems get those tokens; for /docs")
 
     # The handover board
+    board_day_from: str = Field("08:30", pattern=WALL_TIME, description="when the day teams begin on a working day")
+    board_night_from: str = Field("17:00", pattern=WALL_TIME, description="when the out-of-hours team begins then")
+    board_take_within_minutes: float = Field(
+        10.0, ge=1, description="immediate danger that nobody has taken for so long goes to the on-call manager"
+    )
     board_page_url: str | None = Field(
         None, description="where the on-call manager is paged, https://…; unset means that nobody is"
     )
