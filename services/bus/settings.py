@@ -92,6 +92,17 @@ class Settings(BaseSettings):
     jwt_token_url: str | None = Field(None, description="where partners' systems get those tokens; for /docs")
 
     # The handover board
+    board_host: str = Field("127.0.0.1", description="where the handover board listens")
+    board_port: int = Field(19444, description="its port; 0 means any free one")
+    board_url: str | None = Field(None, description="its address as people see it; default http://HOST:PORT")
+    board_tls_cert: Path | None = Field(None, description="its certificate chain, PEM; without one it speaks HTTP")
+    board_tls_key: Path | None = Field(None, description="the certificate's key, PEM")
+    board_oidc_client_id: str | None = Field(None, description="the board's name at the issuer; default the gateway's")
+    board_oidc_client_secret: SecretStr | None = Field(None, description="its secret there; default the gateway's")
+    board_session_minutes: float = Field(
+        20.0, gt=0, description="a session there ends after so long unused; it is locked if its person holds a matter"
+    )
+    board_session_hours: float = Field(16.0, gt=0, description="and after so long, a whole night, however much used")
     board_day_from: str = Field("08:30", pattern=WALL_TIME, description="when the day teams begin on a working day")
     board_night_from: str = Field("17:00", pattern=WALL_TIME, description="when the out-of-hours team begins then")
     board_take_within_minutes: float = Field(
