@@ -25,10 +25,10 @@ from services.bus.run import tune_the_interpreter
 from services.bus.settings import Settings, settings
 from services.partner_gateway.door.app import application
 from services.partner_gateway.door.context import Gateway
-from services.partner_gateway.door.limits import Unhurried
 from services.partner_gateway.door.serve import gateway_for
 from services.partner_gateway.door.who import Caller, caller
 from services.partner_gateway.partners.registry import add_key, add_partner, scopes_of
+from services.web.limits import Unhurried
 
 WHOLE, EMPTY = "/v1/events/mash.contacts.v1", "/v1/empty"
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.partner_gateway.door.cloudevents import Bounds, Said, binary, event_of, json_of, structured
-from services.partner_gateway.door.problems import Problem
+from services.web.problems import Problem
 from tests.partner_gateway.samples import CONTACTS, DECISIONS, OTHER, REQUESTS, SCHOOL, contact, event, request, text
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from starlette.types import Message
 
 from services.bus.settings import Settings
-from services.partner_gateway.door import limits, problems
-from services.partner_gateway.door.limits import Limits, Rates
+from services.partner_gateway.door.limits import install
+from services.web import limits, problems
+from services.web.limits import Rates
 
 MEGABYTE = bytes(1_000_000)
 
@@ -26,7 +27,7 @@ def small(**changed: Any) -> FastAPI:
     app = FastAPI()
     problems.install(app)
     at = Settings(gateway_max_body=2_000, gateway_max_document=3_000_000, gateway_rate=0.001, gateway_burst=3)
-    app.add_middleware(Limits, settings=at.model_copy(update=changed))
+    install(app, at.model_copy(update=changed))
 
     async def read(request: Request) -> dict[str, int]:
         return {"read": len(await request.body())}
@@ -43,7 +44,7 @@ def small(**changed: Any) -> FastAPI:
         token = request.headers.get("authorization", "").removeprefix("Bearer ")
         if not token.startswith("good"):
             raise problems.Problem(401, "not-identified", "no")
-        request.state.organisation = token.removeprefix("good").strip("0123456789")
+        request.state.owner = token.removeprefix("good").strip("0123456789")
         return {}
 
     return app

@@ -10,7 +10,8 @@ import runpy
 import signal
 import sys
 
-from services.partner_gateway.door import limits, posting
+from services.partner_gateway.door import posting
+from services.web import limits
 
 
 def _die(*_: object) -> None:

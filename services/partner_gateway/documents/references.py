@@ -14,9 +14,9 @@ from services.bus.codec import event_types
 from services.bus.envelope import Event
 from services.bus.events import ClaimCheck
 from services.partner_gateway.door.context import Gateway
-from services.partner_gateway.door.problems import Problem
 from services.partner_gateway.partners.registry import DOOR
 from services.partner_gateway.tables import document
+from services.web.problems import Problem
 
 NOT_YOURS = "refers to a document that your organisation has not uploaded; POST it to /v1/documents first"
 OTHER = "is not what the upload answered"

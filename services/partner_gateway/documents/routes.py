@@ -18,9 +18,9 @@ from services.partner_gateway.documents import kinds
 from services.partner_gateway.documents.entitled import entitled
 from services.partner_gateway.documents.references import carriers, location_of
 from services.partner_gateway.door.context import Gateway, gateway_of
-from services.partner_gateway.door.problems import Problem
 from services.partner_gateway.door.who import INBOX, Caller, authorise, caller
 from services.partner_gateway.tables import document
+from services.web.problems import Problem
 
 log = structlog.get_logger()
 router = APIRouter()

@@ -17,7 +17,7 @@ from services.bus.contract.identifiers import Fault
 from services.bus.envelope import Envelope, Event
 from services.bus.outside import Faulty, event_from_json, pointer_of
 from services.partner_gateway.door.ground import without_ground
-from services.partner_gateway.door.problems import Problem
+from services.web.problems import Problem
 
 STRUCTURED = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from services.partner_gateway.door.context import Gateway
-from services.partner_gateway.door.problems import Problem
 from services.partner_gateway.inbox import reading
+from services.web.problems import Problem
 
 _FORM = re.compile(r"([0-9a-f]{8})\.([0-9]{1,18})")
 

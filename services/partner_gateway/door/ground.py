@@ -9,7 +9,7 @@ from services.bus.envelope import Event
 from services.bus.events import DecisionMade, InformationRequested, RecipientClass
 from services.mash_outcomes.checks import missing_ground
 from services.mash_outcomes.recipients import reason_for
-from services.partner_gateway.door.problems import Problem
+from services.web.problems import Problem
 
 
 def without_ground(event: Event) -> None:

@@ -13,10 +13,10 @@ from starlette.responses import Response
 
 from services.partner_gateway.door.context import gateway_of
 from services.partner_gateway.door.cursor import Cursor, EpochChanged, cursor_of, refuse_beyond
-from services.partner_gateway.door.problems import Problem
 from services.partner_gateway.door.who import INBOX, RECEIPTS, Caller, authorise, caller
 from services.partner_gateway.inbox import reading
 from services.partner_gateway.inbox.receipts import Said, give_receipt
+from services.web.problems import Problem
 
 LONGEST_WAIT = 30.0
 _HIGHEST = 2**63 - 1

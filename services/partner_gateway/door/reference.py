@@ -9,8 +9,8 @@ from fastapi import APIRouter, Request
 from starlette.responses import FileResponse, Response
 
 from services.partner_gateway.door.context import gateway_of
-from services.partner_gateway.door.problems import Problem
 from services.partner_gateway.reference.made import Reference
+from services.web.problems import Problem
 
 router = APIRouter(include_in_schema=False)
 

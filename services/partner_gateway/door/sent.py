@@ -17,10 +17,10 @@ from services.bus.codec import event_types
 from services.partner_gateway.door.cloudevents import reason_against
 from services.partner_gateway.door.context import gateway_of
 from services.partner_gateway.door.events_in import known
-from services.partner_gateway.door.problems import Problem
 from services.partner_gateway.door.who import Caller, authorise, caller
 from services.partner_gateway.inbox.tables import entry, reading
 from services.partner_gateway.tables import posted
+from services.web.problems import Problem
 
 Row = Any
 """Of `posted`, or of an inbox; SQLAlchemy's own type would have to name every column's."""

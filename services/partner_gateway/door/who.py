@@ -9,7 +9,7 @@ import structlog
 from fastapi import Request
 
 from services.partner_gateway.door.context import gateway_of
-from services.partner_gateway.door.problems import Problem
+from services.web.problems import Problem
 
 log = structlog.get_logger()
 
@@ -51,7 +51,7 @@ async def caller(request: Request) -> Caller:
             401, "not-identified", "send a valid API key or token as `Authorization: Bearer …`",
             headers={"WWW-Authenticate": "Bearer"},
         )  # fmt: skip
-    request.state.organisation = found.organisation  # whose rate it counts towards (limits.py)
+    request.state.owner = found.organisation  # whose rate it counts towards (services/web/limits.py)
     return found
 
 

@@ -12,9 +12,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from services.bus.envelope import Envelope, same_cause_same_id
 from services.bus.events import DisclosureRead, HealthUpdated, ReceiptState, Role
 from services.partner_gateway.door.context import Gateway
-from services.partner_gateway.door.problems import Problem
 from services.partner_gateway.inbox import reading
 from services.partner_gateway.tables import conflict, opening, receipt
+from services.web.problems import Problem
 
 AHEAD = timedelta(minutes=1)
 """So much another clock may be ahead of ours."""

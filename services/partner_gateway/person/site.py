@@ -11,11 +11,11 @@ import sqlalchemy as sa
 
 from services.bus.settings import Settings
 from services.partner_gateway.door.context import gateway_of
-from services.partner_gateway.door.problems import Problem
 from services.partner_gateway.person import words
 from services.partner_gateway.tables import link, partner, person, session
 from services.people.pages import Pages
 from services.people.site import Site, Terms, Words
+from services.web.problems import Problem
 
 
 @dataclass(frozen=True, slots=True)

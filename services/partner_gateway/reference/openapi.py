@@ -12,7 +12,6 @@ from services.bus.catalogue import Catalogue
 from services.bus.settings import Settings
 from services.partner_gateway.door.cloudevents import BATCH, BINARY, STRUCTURED
 from services.partner_gateway.door.events_in import MOST
-from services.partner_gateway.door.problems import MEDIA_TYPE
 from services.partner_gateway.reference.data_schemas import json_schemas
 from services.partner_gateway.reference.kinds import EventType, EventTypes
 from services.partner_gateway.reference.objects import (
@@ -26,6 +25,7 @@ from services.partner_gateway.reference.objects import (
     ref,
 )
 from services.partner_gateway.reference.operations import ALWAYS, OPERATIONS, POST, PROBLEMS, TAGS, Operation
+from services.web.problems import MEDIA_TYPE
 
 Document = dict[str, Any]
 
