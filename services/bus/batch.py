@@ -128,12 +128,10 @@ class Batch:
         if self.service.projection is None:
             return
         for number, copy in enumerate(self.service.projection.record(work.connection, self._done)):
-            record = copy.because.record
-            of_cause = [(name, value or b"") for name, value in record.headers if name != STEP_HEADER]
+            record, (key, value, headers) = copy.because.record, copy.sending
             step = f"1/1 {self._where(record)}"
             ours = ((COPIED_BY, self.service.name.encode()), (STEP_HEADER, step.encode()))
-            pairs = [*of_cause, *copy.headers, *ours]
-            key, value = record.key or b"", record.value or b""
+            pairs = [*(pair for pair in headers if pair[0] != STEP_HEADER), *ours]
             ready, stored = Sending(key, value, pairs), to_json(pairs)
             place = (record.topic, record.partition, record.offset, COPIES + number)
             event_id = copy.because.envelope.id if copy.because.envelope else ""

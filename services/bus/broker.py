@@ -38,7 +38,7 @@ class Sending(NamedTuple):
     """One record on its way out."""
 
     key: bytes
-    value: bytes
+    value: bytes | None
     headers: Sequence[tuple[str, bytes]]
 
 

@@ -11,7 +11,11 @@ from typing import NamedTuple, Protocol
 
 import sqlalchemy as sa
 
+from services.bus.broker import Sending
 from services.bus.heard import Heard
+
+IDENTITY = frozenset({"ce_id", "ce_source", "ce_type", "ce_time", "ce_specversion"})
+"""The headers that say which event a record is, and neither what it is about nor what led to it."""
 
 
 class Copy(NamedTuple):
@@ -21,6 +25,19 @@ class Copy(NamedTuple):
     topic: str
     headers: Sequence[tuple[str, bytes]]
     """Besides those that it came with."""
+    mark: bytes | None = None
+    """Where given, the key of a mark in the copy's place: no body, and of the headers it came with only `IDENTITY`."""
+
+    @property
+    def sending(self) -> Sending:
+        record = self.because.record
+        came = [(name, value or b"") for name, value in record.headers if self.mark is None or name in IDENTITY]
+        pairs = [*came, *self.headers]
+        return (
+            Sending(record.key or b"", record.value or b"", pairs)
+            if self.mark is None
+            else Sending(self.mark, None, pairs)
+        )
 
 
 COPIED_BY = "safebus_copiedby"

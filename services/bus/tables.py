@@ -88,7 +88,7 @@ outbox = sa.Table(
     sa.Column("ordinal", sa.BigInteger, primary_key=True),
     sa.Column("to_topic", sa.Text, nullable=False),
     sa.Column("key", Bytes, nullable=False),
-    sa.Column("value", Bytes, nullable=False),
+    sa.Column("value", Bytes),
     sa.Column("headers", Bytes, nullable=False),
     sa.Column("id", sa.Text, nullable=False),  # the event's, for whoever looks here with a question
     sqlite_with_rowid=False,

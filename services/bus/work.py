@@ -82,7 +82,7 @@ class Output(NamedTuple):
     ordinal: int
     to_topic: str
     key: bytes
-    value: bytes
+    value: bytes | None
     headers: bytes
     id: str
     ready: Sending | None = None

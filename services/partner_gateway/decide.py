@@ -8,7 +8,16 @@ from datetime import datetime
 from uuid import UUID
 
 from services.bus.envelope import Event, Held
-from services.bus.events import Disclosure, DisclosureRead, MeetingRecorded, MinutesApproved
+from services.bus.events import (
+    Disclosure,
+    DisclosureRead,
+    MeetingRecorded,
+    MinutesApproved,
+    PoliceNotified,
+    YesNoUnknown,
+)
+from services.partner_gateway.refusals import DisclosureIdReused
+from services.partner_gateway.view import Told
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +32,19 @@ class Entry:
     due_by: datetime | None
     declare_no_conflict: bool
     location_confidential: bool
+    in_danger: bool
+    """Whether the child is, or for all that is known may be, in danger now (H7)."""
 
 
-def deliver(told: Event) -> Iterator[Event | Held]:
-    """Nothing is said on: what is told to a partner falls into its own inbox and nowhere else (inbox/projection.py)."""
+def deliver(told: Event, before: Told) -> Iterator[Event | Held]:
+    """Nothing is said on: what is told to a partner falls into its own inbox and nowhere else (inbox/projection.py).
+
+    Raises:
+        DisclosureIdReused: another event has told a disclosure with that id, to whomever.
+    """
+    this = told.envelope
+    if before.event_id and (before.source, before.event_id) != (this.source, this.id):
+        raise DisclosureIdReused(this.id, before.event_id)
     yield from ()
 
 
@@ -52,4 +70,5 @@ def entry_of(told: Event) -> Entry:
         due_by=disclosure.due_by,
         declare_no_conflict=disclosure.declare_no_conflict,
         location_confidential=disclosure.location_confidential,
+        in_danger=isinstance(told, PoliceNotified) and told.immediate_danger is not YesNoUnknown.NO,
     )

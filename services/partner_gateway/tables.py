@@ -110,6 +110,15 @@ posted = sa.Table(
     sa.Index("posted_by", "organisation", "at_us"),
 )
 
+disclosing = sa.Table(
+    "disclosing",
+    metadata,
+    sa.Column("disclosure_id", sa.Text, primary_key=True),  # as a partner chose it, and the one event that may tell it
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("event_id", sa.Text, nullable=False),
+    sa.Column("at_us", sa.BigInteger, nullable=False, index=True),
+)
+
 webhook = sa.Table(
     "webhook",
     metadata,

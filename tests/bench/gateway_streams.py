@@ -39,7 +39,7 @@ from services.bus.memory import MemoryRecord
 from services.bus.run import tune_the_interpreter
 from services.bus.settings import Settings, settings
 from services.partner_gateway.door import serve
-from services.partner_gateway.inbox import reading
+from services.partner_gateway.inbox import reading, urgency
 from services.partner_gateway.inbox.hub import frame
 from services.partner_gateway.inbox.projection import INBOXES
 from services.partner_gateway.inbox.tables import counter, entry
@@ -273,14 +273,14 @@ def _pages(short: int, long: int, count: int) -> dict[str, float]:
 def _fill(connection: sa.Connection, organisation: str, size: int) -> None:
     same = (
         e.DeadlineMissed.topic, "id", "urn:safebus:deadlines", 1, "c", "child-1", "LOCAL_AUTHORITY", 2, False, False,
-        content(),
+        content(), urgency.DUE, 2,
     )  # fmt: skip
     names = [column.name for column in entry.columns]
     insert = f"insert into {entry.name} ({', '.join(names)}) values ({', '.join('?' * len(names))})"
     for start in range(0, size, 10_000):
         numbers = range(start + 1, min(start + 10_000, size) + 1)
         connection.exec_driver_sql(insert, [(organisation, n, f"{organisation} {n:07d}", *same) for n in numbers])
-    connection.execute(counter.insert(), {"organisation": organisation, "last": size})
+    connection.execute(counter.insert(), {"organisation": organisation, "last": size, "unfinished": size})
 
 
 if __name__ == "__main__":

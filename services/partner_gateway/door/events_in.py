@@ -25,6 +25,7 @@ from services.partner_gateway.door.cloudevents import (
     structured,
 )
 from services.partner_gateway.door.context import Gateway, gateway_of
+from services.partner_gateway.door.disclosures import let_go, only_new_disclosures
 from services.partner_gateway.door.posting import Posted
 from services.partner_gateway.door.problems import Problem
 from services.partner_gateway.door.who import RECEIPTS, Caller, authorise, caller
@@ -55,8 +56,12 @@ async def post_events(topic: str, request: Request, who: Annotated[Caller, Depen
     said = binary(request.headers.raw, body) if kind == BINARY else structured(json_of(body))
     event = event_of(said, topic, _bounds(gateway, who))
     await only_own_documents(gateway, who.organisation, event)
+    [refused] = await only_new_disclosures(gateway, [event])
+    if refused:
+        raise refused
     [posted] = await gateway.postbox.post([event], who.organisation)
     if refused := refusal(posted):
+        await let_go(gateway, [event] if posted.state == "invalid" else [])
         raise refused
     location = location_of(topic, posted)
     return JSONResponse(accepted(topic, posted) | {"location": location}, 202, headers={"Location": location})
@@ -133,20 +138,26 @@ async def _batch(gateway: Gateway, topic: str, items: Any, who: Caller) -> JSONR
             sound.append((result, event))
         except Problem as problem:
             result |= {"status": problem.status, "problem": problem.body()}
-    await _post_batch(gateway, sound, who)
+    told = await only_new_disclosures(gateway, [event for _, event in sound])
+    for (result, _), refused in zip(sound, told, strict=True):
+        if refused:
+            result |= {"status": refused.status, "problem": refused.body()}
+    await _post_batch(gateway, [one for one, refused in zip(sound, told, strict=True) if not refused], who)
     return JSONResponse({"results": results}, 207)
 
 
 async def _post_batch(gateway: Gateway, sound: Sequence[tuple[dict[str, Any], Event]], who: Caller) -> None:
     if not sound:
         return
-    for (result, _), posted in zip(
-        sound, await gateway.postbox.post([event for _, event in sound], who.organisation), strict=True
-    ):
+    events = [event for _, event in sound]
+    outcomes = await gateway.postbox.post(events, who.organisation)
+    for (result, _), posted in zip(sound, outcomes, strict=True):
         refused = refusal(posted)
         result["status"] = refused.status if refused else 202
         if refused:
             result["problem"] = refused.body()
+    unsent = [event for event, posted in zip(events, outcomes, strict=True) if posted.state == "invalid"]
+    await let_go(gateway, unsent)
 
 
 def _bounds(gateway: Gateway, who: Caller) -> Bounds:

@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeVar
 import sqlalchemy as sa
 
 from services.bus.work import AT_ONCE, insertion
-from services.partner_gateway.tables import posted
+from services.partner_gateway.tables import disclosing, posted
 
 T = TypeVar("T")
 
@@ -87,7 +87,13 @@ def _lots(of: Sequence[T]) -> Iterator[Sequence[T]]:
 
 
 def forget(connection: sa.Connection, before_us: int, most: int) -> int:
-    """Delete ids from before that moment, `most` at once; how many. The bus refuses so old an event by itself."""
-    old = sa.select(posted.c.source, posted.c.event_id).where(posted.c.at_us < before_us).limit(most)
-    gone = posted.delete().where(sa.tuple_(posted.c.source, posted.c.event_id).in_(old))
-    return connection.execute(gone).rowcount
+    """Delete ids from before that moment, of events and of the disclosures they told, `most` of each at once; how many
+    of the more numerous. The bus refuses so old an event by itself.
+    """
+    return max(_forget(connection, table, before_us, most) for table in (posted, disclosing))
+
+
+def _forget(connection: sa.Connection, table: sa.Table, before_us: int, most: int) -> int:
+    key = list(table.primary_key.columns)
+    old = sa.select(*key).where(table.c.at_us < before_us).limit(most)
+    return connection.execute(table.delete().where(sa.tuple_(*key).in_(old))).rowcount

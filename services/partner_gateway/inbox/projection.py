@@ -13,6 +13,7 @@ from secrets import token_hex
 from typing import Any
 
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.dialects import postgresql, sqlite
 
 from services.bus.catalogue import load
@@ -23,10 +24,17 @@ from services.bus.settings import settings
 from services.partner_gateway.decide import entry_of
 from services.partner_gateway.documents.chair import note_chair
 from services.partner_gateway.documents.entitled import note_distributions
-from services.partner_gateway.inbox.tables import counter, entry, epoch, metadata, reading
+from services.partner_gateway.inbox.reading import WITHHELD as WHY_WITHHELD
+from services.partner_gateway.inbox.standing import Numbered, Telling, insert, lock, note_receipts, reorder, standing
+from services.partner_gateway.inbox.tables import counter, entry, epoch, metadata
 
 CURSOR = "safebus_cursor"
 """The header of a copy with its number, as EPOCH.NUMBER."""
+
+WITHHELD = "safebus_withheld"
+"""The header of a mark in a copy's place: why the content is not there."""
+
+log = structlog.get_logger()
 
 
 class Inboxes:
@@ -56,7 +64,7 @@ class Inboxes:
 
     def record(self, connection: sa.Connection, done: Sequence[Heard]) -> Iterable[Copy]:
         """Number and insert what disclosed; mark what was read."""
-        told: dict[str, dict[str, Heard]] = defaultdict(dict)
+        told: dict[str, dict[str, Telling]] = defaultdict(dict)
         read, chaired = [], []
         for h in done:
             if isinstance(h.event, DisclosureRead):
@@ -64,19 +72,29 @@ class Inboxes:
             elif isinstance(h.event, MeetingRecorded | MinutesApproved):
                 chaired.append(h.event)
             elif h.event is not None:
-                found = entry_of(h.event)
-                told[found.organisation].setdefault(str(found.disclosure_id), h)
+                one = Telling(h, entry_of(h.event))
+                told[one.entry.organisation].setdefault(str(one.entry.disclosure_id), one)
+        note_receipts(connection, read)
+        stood = standing(connection, [str(receipt.disclosure_id) for receipt in read])
+        lock(connection, {*told, *(one.organisation for one in stood)})
+        reorder(connection, stood)
         numbered = list(_numbered(connection, told))
-        if numbered:
-            connection.execute(entry.insert(), [_row(*one) for one in numbered])
-            note_distributions(connection, numbered)
-        _mark(connection, read)
+        insert(connection, numbered)
+        note_distributions(connection, [(one.entry.organisation, number, one.heard) for number, one in numbered])
         note_chair(connection, chaired)
-        copied = [one for one in numbered if one[0] in self._topic_of and not _to_be_declared(one[2])]
+        return self._copies(connection, numbered)
+
+    def _copies(self, connection: sa.Connection, numbered: Iterable[Numbered]) -> Iterable[Copy]:
+        """For those whose system speaks Kafka. What a reader must first declare no conflict for (H3) only the door
+        shows, which asks; its place is marked, so that nobody takes it for lost."""
+        copied = [(number, one) for number, one in numbered if one.entry.organisation in self._topic_of]
         if not copied:
-            return ()
+            return
         now = connection.execute(sa.select(epoch.c.epoch)).scalar_one()
-        return [Copy(h, self._topic_of[to], [(CURSOR, f"{now}.{number}".encode())]) for to, number, h in copied]
+        for number, (heard, found) in copied:
+            mark = str(found.disclosure_id).encode() if found.declare_no_conflict else None
+            headers = [(CURSOR, f"{now}.{number}".encode()), *([(WITHHELD, WHY_WITHHELD.encode())] if mark else [])]
+            yield Copy(heard, self._topic_of[found.organisation], headers, mark)
 
     def committed(self) -> None:
         for listener in self.listeners:
@@ -90,14 +108,11 @@ def _dialect(connection: sa.Connection) -> Any:
     return sqlite if connection.dialect.name == "sqlite" else postgresql
 
 
-def _numbered(connection: sa.Connection, told: Mapping[str, Mapping[str, Heard]]) -> Iterator[tuple[str, int, Heard]]:
-    """Organisation and number of each that does not stand there already."""
+def _numbered(connection: sa.Connection, told: Mapping[str, Mapping[str, Telling]]) -> Iterator[Numbered]:
+    """The number of each that does not stand there already. The counters are locked."""
+    stand = _standing_events(connection, [disclosure_id for one in told.values() for disclosure_id in one])
     for organisation in sorted(told):
-        heard = told[organisation]
-        _lock(connection, organisation)
-        mine = sa.and_(entry.c.organisation == organisation, entry.c.disclosure_id.in_(list(heard)))
-        stand = set(connection.execute(sa.select(entry.c.disclosure_id).where(mine)).scalars())
-        new = [h for disclosure_id, h in heard.items() if disclosure_id not in stand]
+        new = [one for disclosure_id, one in told[organisation].items() if _is_new(one, stand.get(disclosure_id))]
         take = (
             counter.update()
             .where(counter.c.organisation == organisation)
@@ -105,49 +120,18 @@ def _numbered(connection: sa.Connection, told: Mapping[str, Mapping[str, Heard]]
             .returning(counter.c.last)
         )
         last = connection.execute(take).scalar_one()
-        for number, h in enumerate(new, last - len(new) + 1):
-            yield organisation, number, h
+        yield from enumerate(new, last - len(new) + 1)
 
 
-def _to_be_declared(h: Heard) -> bool:
-    """Whether a reader must declare first that there is no conflict (H3): then only the door shows it, which asks."""
-    return h.event is not None and entry_of(h.event).declare_no_conflict
+def _standing_events(connection: sa.Connection, disclosure_ids: Sequence[str]) -> Mapping[str, tuple[str, str]]:
+    """By disclosure, source and id of the event that stands in an inbox."""
+    query = sa.select(entry.c.disclosure_id, entry.c.source, entry.c.event_id)
+    found = connection.execute(query.where(entry.c.disclosure_id.in_(disclosure_ids))) if disclosure_ids else ()
+    return {row.disclosure_id: (row.source, row.event_id) for row in found}
 
 
-def _lock(connection: sa.Connection, organisation: str) -> None:
-    """The counter row: made if it is missing, and held until the transaction ends."""
-    insert = _dialect(connection).insert(counter)
-    connection.execute(insert.values(organisation=organisation, last=0).on_conflict_do_nothing())
-    connection.execute(sa.select(counter).where(counter.c.organisation == organisation).with_for_update())
-
-
-def _row(organisation: str, number: int, h: Heard) -> dict[str, Any]:
-    event, envelope = h.event, h.envelope
-    assert event is not None
-    assert envelope is not None
-    found = entry_of(event)
-    return {
-        "organisation": organisation,
-        "number": number,
-        "disclosure_id": str(found.disclosure_id),
-        "type": event.topic,
-        "event_id": envelope.id,
-        "source": envelope.source,
-        "time_us": int(envelope.time.timestamp() * 1_000_000),
-        "correlation": envelope.correlation_id,
-        "child_id": found.child_id,
-        "role": found.role,
-        "due_us": int(found.due_by.timestamp() * 1_000_000) if found.due_by else None,
-        "declare_no_conflict": found.declare_no_conflict,
-        "location_confidential": found.location_confidential,
-        "content": event.model_dump_json(by_alias=True).encode(),
-    }
-
-
-def _mark(connection: sa.Connection, read: Sequence[DisclosureRead]) -> None:
-    if not read:
-        return
-    insert = _dialect(connection).insert(reading)
-    first = {(str(r.disclosure_id), r.state.value): int(r.happened_at.timestamp() * 1_000_000) for r in reversed(read)}
-    rows = [{"disclosure_id": i, "state": s, "at_us": us} for (i, s), us in sorted(first.items())]
-    connection.execute(insert.on_conflict_do_nothing(), rows)
+def _is_new(one: Telling, stands: tuple[str, str] | None) -> bool:
+    """Another worker may have recorded the same event. Another event's is refused before (decide.py)."""
+    if stands and stands != (one.envelope.source, one.envelope.id):
+        log.error("disclosure_not_told", reason="disclosure_id_reused", event_id=one.envelope.id)
+    return stands is None

@@ -20,6 +20,7 @@ counter = sa.Table(
     metadata,
     sa.Column("organisation", sa.Text, primary_key=True),
     sa.Column("last", sa.BigInteger, nullable=False),  # the number given last; no number is left out
+    sa.Column("unfinished", sa.BigInteger, nullable=False, default=0),  # how many of its entries are not FINISHED
 )
 
 entry = sa.Table(
@@ -39,8 +40,11 @@ entry = sa.Table(
     sa.Column("declare_no_conflict", sa.Boolean, nullable=False),
     sa.Column("location_confidential", sa.Boolean, nullable=False),
     sa.Column("content", Bytes, nullable=False),  # the event's body as JSON
-    sa.Index("inbox_entry_once", "organisation", "disclosure_id", unique=True),
+    sa.Column("urgency", sa.SmallInteger, nullable=False),  # of its state now (urgency.py), with `order_us`
+    sa.Column("order_us", sa.BigInteger, nullable=False),
+    sa.Index("inbox_entry_once", "disclosure_id", unique=True),  # so that a receipt is for one (decide.py)
     sa.Index("inbox_entry_of_cause", "correlation"),
+    sa.Index("inbox_entry_by_urgency", "organisation", "urgency", "order_us", "number", unique=True),
     sqlite_with_rowid=False,
 )
 

@@ -38,6 +38,8 @@ class Listed:
     rank: int
 
 
+_NO_NUMBER = 2**63 - 1
+
 _read = reading.alias("read")
 _acted = reading.alias("acted")
 
@@ -56,13 +58,18 @@ def waiting(connection: sa.Connection, organisation: str, now_us: int, *, page: 
 
 def finished(connection: sa.Connection, organisation: str, *, before: int | None = None) -> tuple[list[Listed], bool]:
     """What is finished, the newest first, from below the number `before`; and whether there is more."""
+    below = entry.c.number < (_NO_NUMBER if before is None else before)  # always: without it SQLite goes by number
     mine = _entries().where(
-        entry.c.organisation == organisation, entry.c.urgency == urgency.FINISHED, entry.c.order_us == 0
+        entry.c.organisation == organisation, entry.c.urgency == urgency.FINISHED, entry.c.order_us == 0, below
     )
-    if before is not None:
-        mine = mine.where(entry.c.number < before)
     rows = connection.execute(mine.order_by(entry.c.number.desc()).limit(PAGE + 1)).all()
     return [_listed(row, 0) for row in rows[:PAGE]], len(rows) > PAGE
+
+
+def in_danger(connection: sa.Connection, organisation: str) -> list[int]:
+    """The unread police notifications of a child who is, or for all that is known may be, in danger now (H7)."""
+    mine = (entry.c.organisation == organisation) & (entry.c.urgency == urgency.IN_DANGER)
+    return list(connection.execute(sa.select(entry.c.number).where(mine)).scalars())
 
 
 def _entries() -> sa.Select[tuple[object, ...]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
-from uuid import NAMESPACE_URL, uuid5
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 from services.bus.contract.identifiers import PROPERTY
 from services.partner_gateway.reference.words import WORDS
@@ -45,7 +45,9 @@ class _Builder:
         if PROPERTY in kind:
             return _IDENTIFIERS[kind[PROPERTY]]
         if "logicalType" in kind:
-            return _LOGICAL.get(kind["logicalType"]) or str(uuid5(NAMESPACE_URL, ".".join(way)))
+            return _LOGICAL.get(kind["logicalType"]) or str(
+                UUID(bytes=uuid5(NAMESPACE_URL, ".".join(way)).bytes, version=4)
+            )
         if kind["type"] == "record":
             return self._record(kind, way)
         if kind["type"] == "enum":

@@ -14,7 +14,7 @@ PROBLEMS: Mapping[int, str] = {
     403: "not-allowed, wrong-source: the key lacks the scope, or the source is not yours.",
     404: "not-found, unknown-type: it is not there, or it is another organisation's, which is the same.",
     408: "too-slow: the body did not arrive in time.",
-    409: "id-reused, declare-no-conflict, webhook-closed, …: something that stands is against it.",
+    409: "id-reused, disclosure-id-reused, declare-no-conflict, …: something that stands is against it.",
     410: "epoch-changed: the cursor is of before a recovery; document-changed: it is no longer what was uploaded.",
     413: "too-large: too many bytes, or too many events in a batch.",
     415: "unsupported-media-type, unsupported-type.",
