@@ -1,0 +1,1 @@
+"""What people do at the board: each act, note, decision and closed shift becomes one event that Kafka has."""

@@ -1,0 +1,246 @@
+"""What is said at the board becomes durable as `board-door`: written down before it is sent, once and with one moment.
+
+A form that is sent twice says the same thing at the same moment, so that the bus knows the repeat by its id and its
+content: whatever was first written down under the id is what is sent, however often. Nothing that a person did is sent
+behind the person's back: who was told that it is not recorded sends the form again, or does not.
+
+What the board says by itself, such as who saw what, is written down too, and sent until Kafka has it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from hashlib import blake2b
+from typing import NamedTuple, Self
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.dialects import postgresql, sqlite
+
+from services.bus.access import Access
+from services.bus.broker import Partition, Sending
+from services.bus.clock import Clock
+from services.bus.codec import Codec, event_types
+from services.bus.envelope import Envelope, Event
+from services.bus.errors import Surroundings, Unacknowledged, UserMistake
+from services.bus.events import DecisionMade, HandoverActed, HandoverNoted, ShiftClosed
+from services.bus.line import Line
+from services.bus.settings import Settings
+from services.handover_feed.acting.tables import letter, outgoing
+
+PRINCIPAL = "board-door"
+
+AT_ONCE = 200
+"""Rows that are sent or deleted in one go."""
+
+LOOK_EVERY = 5.0
+"""Seconds between looks for what a process that was killed left behind."""
+
+LONGEST_PAUSE = 30.0
+"""Seconds between two attempts to send what waits."""
+
+FORGET_EVERY = 3600.0
+
+FILLED_IN = {
+    HandoverActed: {"acted_at"},
+    HandoverNoted: {"written_at"},
+    DecisionMade: {"decided_at", "location_confidential", "adults_of_concern"},
+    ShiftClosed: {"closed_at", "handed_on", "closed"},
+}
+"""By type, what the board adds to what a form says, and what a repeat may therefore say otherwise: the first stands."""
+
+log = structlog.get_logger()
+
+
+class NotRecorded(Surroundings):
+    """Kafka has not said that it has it: it may be there or not, and the same form may be sent again."""
+
+
+class SaidOtherwise(UserMistake):
+    """Something else was said under this id before; that stands."""
+
+
+class Letter(NamedTuple):
+    """One event on its way."""
+
+    event_id: str
+    type: str
+    at_us: int
+    content: bytes | None
+    asked: bytes = b""
+
+    @classmethod
+    def of(cls, event: Event, event_id: str, at_us: int) -> Letter:
+        left_out = FILLED_IN.get(type(event), set())
+        said = event.model_dump_json(by_alias=True, exclude=left_out, exclude_defaults=True)
+        asked = blake2b(said.encode(), digest_size=16).digest()
+        return cls(event_id, event.topic, at_us, event.model_dump_json(by_alias=True).encode(), asked)
+
+    @property
+    def event(self) -> Event:
+        assert self.content is not None, "Kafka has it already"
+        source, at = f"urn:safebus:{PRINCIPAL}", datetime.fromtimestamp(self.at_us / 1_000_000, UTC)
+        said = Envelope(self.event_id, source, self.type, at, correlation_id=f"{source} {self.event_id}")
+        return event_types()[self.type].model_validate_json(self.content).enveloped(said)
+
+
+class Letters:
+    """`async with Letters(at, access, clock, codec) as letters: await letters.say(event, event_id)`."""
+
+    def __init__(self, at: Settings, access: Access, clock: Clock, codec: Codec) -> None:
+        self._at, self._access, self._clock, self._codec = at, access, clock, codec
+        self._line = Line(at, codec, PRINCIPAL)
+        self._bell = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Self:
+        await self._line.__aenter__()
+        self._tasks = [asyncio.create_task(self._send_on()), asyncio.create_task(self._forget())]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._line.__aexit__()
+
+    @property
+    def now_us(self) -> int:
+        return int(self._clock.now().timestamp() * 1_000_000)
+
+    async def say(self, event: Event, event_id: str) -> None:
+        """Publish it, or what was first said under this id; when it returns, Kafka has it.
+
+        Raises:
+            NotRecorded: it is not known whether Kafka has it; the same may be said again.
+            SaidOtherwise: another thing was said under this id.
+            UserMistake: it is larger than an event may be, or holds what no event can.
+        """
+        try:
+            await self._line.ready_for({event.topic})
+            new = Letter.of(event, event_id, self.now_us)
+            self._sending(new)
+            stands = await self._access.write(partial(_written, new=new))
+            if (stands.type, stands.asked) != (new.type, new.asked):
+                raise SaidOtherwise("this form was sent before with something else in it; open the page again")
+            if stands.content is not None:
+                await self._send([stands])
+                await self._mark(event_id)
+        except Surroundings as error:
+            raise NotRecorded(str(error)) from error
+
+    async def later(self, events: Mapping[str, Event]) -> None:
+        """Write these down, by their ids; they are sent in the background until Kafka has them.
+
+        Raises:
+            Surroundings: the database is away. Nothing was written.
+        """
+        now_us = self.now_us
+        await self._access.write(lambda connection: keep(connection, events, now_us=now_us))
+        self.ring()
+
+    def ring(self) -> None:
+        """Something was written down to be sent."""
+        self._bell.set()
+
+    def _sending(self, one: Letter) -> Sending:
+        event = one.event
+        try:
+            key, value = self._codec.key_of(event), self._codec.encode(event)
+        except (OverflowError, ValueError):  # their text holds the value
+            raise UserMistake("what was written holds a character that cannot be kept; take it out") from None
+        if (size := len(key) + len(value)) > self._at.max_event_bytes:
+            raise UserMistake(f"what was written has {size} bytes; at most {self._at.max_event_bytes} can be kept")
+        return Sending(key, value, self._codec.headers(event.envelope))
+
+    async def _send(self, letters: Sequence[Letter]) -> None:
+        """In order for each key. Raises Surroundings if one is not acknowledged."""
+        writer = self._line.writer
+        batches: dict[Partition, list[Sending]] = defaultdict(list)
+        for one in letters:
+            sending = self._sending(one)
+            batches[one.type, writer.partition_for(one.type, sending.key)].append(sending)
+        sends = (writer.send(to, batch) for to, batch in batches.items())
+        for failed in await asyncio.gather(*sends, return_exceptions=True):
+            if failed is not None:
+                self._line.spoilt(writer)
+                why = str(failed) if isinstance(failed, Unacknowledged) else type(failed).__name__
+                log.warning("unacknowledged", reason=why, events=len(letters))
+                raise Surroundings("the broker did not acknowledge in time")
+
+    async def _mark(self, event_id: str) -> None:
+        """Kafka has it, whatever the database says now: a repeat would only be sent once more."""
+        try:
+            await self._access.write(partial(_acknowledged, event_id=event_id))
+        except Surroundings as error:
+            log.warning("not_marked", reason=str(error), events=1)
+
+    async def _send_on(self) -> None:
+        pause = 0.1
+        while True:
+            self._bell.clear()
+            try:
+                while await self._send_some():
+                    pause = 0.1
+            except Surroundings as error:
+                log.warning("waiting", reason=str(error))
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, LONGEST_PAUSE)
+                continue
+            except Exception as error:  # noqa: BLE001 - a fault of ours must not end what sends everything else
+                log.error("not_sent", kind=type(error).__name__)  # noqa: TRY400
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._bell.wait(), LOOK_EVERY)
+
+    async def _send_some(self) -> bool:
+        waiting = await self._access.read(_waiting)
+        if waiting:
+            await self._line.ready_for({one.type for one in waiting})
+            await self._send(waiting)
+            ids = [one.event_id for one in waiting]
+            await self._access.write(lambda c: c.execute(outgoing.delete().where(outgoing.c.event_id.in_(ids))))
+        return len(waiting) == AT_ONCE
+
+    async def _forget(self) -> None:
+        keep_for = timedelta(days=self._at.keep_ids_days + 1)
+        while True:
+            before_us = int((self._clock.now() - keep_for).timestamp() * 1_000_000)
+            try:
+                await self._access.write(lambda c, us=before_us: c.execute(letter.delete().where(letter.c.at_us < us)))  # type: ignore[misc]
+            except Surroundings as error:
+                log.warning("waiting", reason=str(error))
+            await asyncio.sleep(FORGET_EVERY)
+
+
+def keep(connection: sa.Connection, events: Mapping[str, Event], *, now_us: int) -> None:
+    """Write these down by their ids, within a transaction; ring the letters once it is committed."""
+    rows = [Letter.of(event, event_id, now_us) for event_id, event in events.items()]
+    if rows:
+        values = [{"event_id": r.event_id, "type": r.type, "at_us": r.at_us, "content": r.content} for r in rows]
+        connection.execute(_insert(connection, outgoing).on_conflict_do_nothing(), values)
+
+
+def _written(connection: sa.Connection, new: Letter) -> Letter:
+    """What stands under its id, from now on."""
+    connection.execute(_insert(connection, letter).on_conflict_do_nothing(), new._asdict())
+    found = connection.execute(sa.select(letter).where(letter.c.event_id == new.event_id)).one()
+    content = None if found.content is None else bytes(found.content)
+    return Letter(found.event_id, found.type, found.at_us, content, bytes(found.asked))
+
+
+def _acknowledged(connection: sa.Connection, event_id: str) -> None:
+    connection.execute(letter.update().where(letter.c.event_id == event_id).values(content=None))
+
+
+def _waiting(connection: sa.Connection) -> list[Letter]:
+    rows = connection.execute(sa.select(outgoing).order_by(outgoing.c.at_us, outgoing.c.event_id).limit(AT_ONCE))
+    return [Letter(row.event_id, row.type, row.at_us, bytes(row.content)) for row in rows]
+
+
+def _insert(connection: sa.Connection, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
+    return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
