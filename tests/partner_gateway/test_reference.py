@@ -27,6 +27,7 @@ from services.bus.outside import event_from_json
 from services.bus.settings import Settings
 from services.partner_gateway.door.app import ROUTERS
 from services.partner_gateway.door.cloudevents import Bounds, event_of, structured
+from services.partner_gateway.door.disclosures import of_ours
 from services.partner_gateway.partners import registry
 from services.partner_gateway.reference import operations
 from services.partner_gateway.reference.asyncapi import asyncapi, example_headers
@@ -136,6 +137,7 @@ def test_what_the_reference_says_to_post_the_door_takes(kind: EventType) -> None
     bounds = Bounds("school:999901", now, now - timedelta(days=1))
     event = event_of(structured(cloud_event(kind)), kind.name, bounds)
     assert (event.topic, event.envelope.source) == (kind.name, "urn:safebus:school:999901")
+    assert of_ours(event) is None
 
 
 def test_what_may_be_posted_is_what_a_key_can_have_the_scope_for() -> None:
@@ -280,7 +282,7 @@ def test_asyncapi_has_what_agencies_write_the_stream_and_webhooks() -> None:
     streamed = set(channels["inboxStream"]["messages"])
     assert streamed == {f"{kind.record}Entry" for kind in TYPES.told} | {"EpochBegan", "Goodbye"}
     for inbox in CATALOGUE.inboxes.values():
-        assert channels[inbox.name]["messages"].keys() == {kind.record for kind in TYPES.told}
+        assert channels[inbox.name]["messages"].keys() == {kind.record for kind in TYPES.told} | {"Withheld"}
 
 
 def test_every_example_in_asyncapi_fits() -> None:

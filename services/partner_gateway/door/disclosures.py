@@ -31,7 +31,7 @@ POINTER = "/data/disclosure/id"
 
 async def only_new_disclosures(gateway: Gateway, events: Sequence[Event]) -> list[Problem | None]:
     """For each event, why it may not be taken; None if it may. Each then has its disclosure's id for itself."""
-    refused = [_of_ours(event) for event in events]
+    refused = [of_ours(event) for event in events]
     asking = {n: event for n, event in enumerate(events) if _id_of(event) and refused[n] is None}
     if asking:
         now_us = gateway.now_us
@@ -89,7 +89,8 @@ def _id_of(event: Any) -> str:
     return str(disclosure.id) if disclosure else ""
 
 
-def _of_ours(event: Any) -> Problem | None:
+def of_ours(event: Any) -> Problem | None:
+    """Why it may not be taken, if its disclosure's id is of the kind that only the bus gives."""
     disclosure: Disclosure | None = getattr(event, "disclosure", None)
     if disclosure is None or disclosure.id.version != OURS:
         return None

@@ -10,6 +10,8 @@ from services.bus.catalogue import Catalogue, Topic
 from services.bus.codec import DATASCHEMA
 from services.bus.settings import Settings
 from services.partner_gateway.inbox.projection import CURSOR as CURSOR_HEADER
+from services.partner_gateway.inbox.projection import WITHHELD as WITHHELD_HEADER
+from services.partner_gateway.inbox.reading import WITHHELD
 from services.partner_gateway.reference.data_schemas import json_schemas
 from services.partner_gateway.reference.examples import avro_example, example
 from services.partner_gateway.reference.kinds import EventType, EventTypes
@@ -38,7 +40,9 @@ microseconds and days as days since 1970-01-01. Partition by murmur2 of the key,
 and id that were sent before are a repeat and take effect once.
 
 **The inbox.** What your organisation is told is read by HTTPS, and where the partnership has set it up also from a
-topic of your own. Numbers have no gaps. Post events without Kafka by `/v1/openapi.json`."""
+topic of your own. Numbers have no gaps in either: where a person must first declare that there is no conflict, the
+topic has a mark in the record's place, without a body, and the content is read at the gateway. Post events without
+Kafka by `/v1/openapi.json`."""
 
 _TEXT = {"type": "string"}
 
@@ -115,9 +119,12 @@ def _inbox_topic(inbox: Topic, told: list[EventType]) -> Document:
     return {
         "address": inbox.name,
         "title": "An inbox as a topic",
-        "description": f"{inbox.description} A copy of each record, with its number in the header {CURSOR_HEADER}.",
+        "description": (
+            f"{inbox.description} A copy of each record, with its number in the header {CURSOR_HEADER}, or a mark in "
+            "its place. A number that is missing is a loss: the next one, or GET /v1/inbox/proof, shows it."
+        ),
         "servers": [{"$ref": "#/servers/kafka"}],
-        "messages": {kind.record: _message_ref(kind.record) for kind in told},
+        "messages": {name: _message_ref(name) for name in (*(kind.record for kind in told), "Withheld")},
         "bindings": _kafka_binding(inbox),
     }
 
@@ -158,7 +165,7 @@ def _operations(types: EventTypes, inboxes: list[Topic]) -> Document:
     for kind in types.read:
         found[f"receive{kind.record}"] = _operation("receive", kind.name, [kind.record], kind.doc, types.readers(kind))
     for number, inbox in enumerate(inboxes, 1):
-        records = [kind.record for kind in types.told]
+        records = [*(kind.record for kind in types.told), "Withheld"]
         said = _operation("receive", inbox.name, records, inbox.description, inbox.read_by)
         found[f"receiveInboxTopic{number}"] = said
     streamed = [*map(_entry_name, types.told), "EpochBegan", "Goodbye"]
@@ -201,6 +208,7 @@ def _messages(types: EventTypes) -> Document:
         "payload": {"type": "object", "required": ["reason"], "properties": {"reason": _TEXT}},
         "examples": [{"payload": {"reason": "too-slow"}}],
     }
+    found["Withheld"] = _withheld()
     found["Notice"] = {
         "name": "notice",
         "title": "Something waits",
@@ -223,6 +231,36 @@ def _messages(types: EventTypes) -> Document:
         ],
     }
     return found
+
+
+def _withheld() -> Document:
+    """The mark in an inbox's own topic (inbox/projection.py)."""
+    always = dict.fromkeys(("ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time", CURSOR_HEADER), _TEXT)
+    example = {
+        "ce_specversion": "1.0",
+        "ce_id": "0b5f7c1e-9a53-5d0e-8c1f-3f2f0c6f0a11",
+        "ce_source": "urn:safebus:mash-outcomes",
+        "ce_type": "mash.outcomes.v1",
+        "ce_time": "2026-11-20T16:05:00+00:00",
+        CURSOR_HEADER: f"{EPOCH}.7",
+        WITHHELD_HEADER: WITHHELD,
+    }
+    return {
+        "name": "withheld",
+        "title": "Withheld until a person declares that there is no conflict",
+        "summary": "It waits in your inbox at the gateway: a named person declares there first, and then reads it.",
+        "description": (
+            "A record without a body (null). Its number is GET /v1/inbox/NUMBER's. No copy follows the declaration."
+        ),
+        "headers": {
+            "type": "object",
+            "required": [*always, WITHHELD_HEADER],
+            "properties": always | {WITHHELD_HEADER: {"const": WITHHELD}},
+        },
+        "payload": {"type": "null"},
+        "bindings": {"kafka": {"key": _TEXT | {"description": "The disclosure's id, in UTF-8."}}},
+        "examples": [{"headers": example, "payload": None}],
+    }
 
 
 def _record(kind: EventType) -> Document:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
-from uuid import NAMESPACE_URL, UUID, uuid5
+from uuid import NAMESPACE_URL, uuid5
 
 from services.bus.contract.identifiers import PROPERTY
 from services.partner_gateway.reference.words import WORDS
@@ -36,7 +36,7 @@ class _Builder:
     def value(self, kind: Any, way: tuple[str, ...], record: str) -> Any:
         """`way`: the names from the event's record to here; `record`: the one that the last of them is a field of."""
         word = self._word(way, record) if record else _ABSENT
-        if word is not _ABSENT:
+        if word is not _ABSENT and self._fits(kind, word):
             return word
         if isinstance(kind, str):
             return self.value(self._named[kind], way, "") if kind in self._named else self._primitive(kind, way)
@@ -45,9 +45,7 @@ class _Builder:
         if PROPERTY in kind:
             return _IDENTIFIERS[kind[PROPERTY]]
         if "logicalType" in kind:
-            return _LOGICAL.get(kind["logicalType"]) or str(
-                UUID(bytes=uuid5(NAMESPACE_URL, ".".join(way)).bytes, version=4)
-            )
+            return _LOGICAL.get(kind["logicalType"]) or str(uuid5(NAMESPACE_URL, ".".join(way)))
         if kind["type"] == "record":
             return self._record(kind, way)
         if kind["type"] == "enum":
@@ -64,6 +62,11 @@ class _Builder:
                 continue
             fields[field["name"]] = self.value(field["type"], further, kind["name"])
         return fields
+
+    def _fits(self, kind: Any, word: Any) -> bool:
+        """Whether it is a symbol of the enum, if the field is one: another record's field may have the same name."""
+        named = self._named.get(kind) if isinstance(kind, str) else kind
+        return not (isinstance(named, Mapping) and named.get("type") == "enum") or word in named["symbols"]
 
     def _word(self, way: tuple[str, ...], record: str) -> Any:
         for key in (".".join(way), f"{record}.{way[-1]}", way[-1]):

@@ -62,6 +62,7 @@ WORDS: Mapping[str, Any] = {
     "deadline_id": "0e1d2c3b-4a59-5867-9687-a5b4c3d2e1f0",
     "Disclosure.id": DISCLOSURE,
     "disclosure_id": DISCLOSURE,
+    "InformationRequested.disclosure.id": "5f1c2d3e-4a5b-4c6d-8e7f-90a1b2c3d4e5",  # chosen by who asks: at random
     "version": 1,
     "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
     "size": 48213,
