@@ -297,7 +297,9 @@ class Grading(StrEnum):
 
 
 class HandoverAct(StrEnum):
-    """What a worker does with a matter on the handover board."""
+    """What a worker does with a matter on the handover board. NOTED: wrote a note; it stands on a card, and is no act
+    that one could do by itself.
+    """
 
     UNKNOWN = "UNKNOWN"
     TAKEN = "TAKEN"
@@ -307,6 +309,7 @@ class HandoverAct(StrEnum):
     TAKEN_BACK = "TAKEN_BACK"
     CLOSED = "CLOSED"
     RISK_CHANGED = "RISK_CHANGED"
+    NOTED = "NOTED"
 
 
 class IncidentKind(StrEnum):
