@@ -81,7 +81,9 @@ class Service:
         """Whether a decision asks for the view, and for the directory."""
         hints = get_type_hints(decision)
         asked = [hints.get(name) for name in list(inspect.signature(decision).parameters)[1:]]
-        view, directory = self.view in asked, Directory in asked
+        # A decision may ask for the view that a configured one derives from.
+        view = any(kind in self.view.__mro__ for kind in asked if kind) if self.view else False
+        directory = Directory in asked
         if len(asked) != view + directory:
             raise TypeError(
                 f"{self.name}: {decision.__name__} may take (event, view: {self.view}, directory: Directory)"
