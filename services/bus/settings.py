@@ -97,6 +97,8 @@ class Settings(BaseSettings):
     board_url: str | None = Field(None, description="its address as people see it; default http://HOST:PORT")
     board_tls_cert: Path | None = Field(None, description="its certificate chain, PEM; without one it speaks HTTP")
     board_tls_key: Path | None = Field(None, description="the certificate's key, PEM")
+    board_rate: float = Field(100.0, gt=0, description="requests a second from one address or key, on average")
+    board_burst: int = Field(1000, gt=0, description="requests from one address or key at once")
     board_oidc_client_id: str | None = Field(None, description="the board's name at the issuer; default the gateway's")
     board_oidc_client_secret: SecretStr | None = Field(None, description="its secret there; default the gateway's")
     board_session_minutes: float = Field(
