@@ -58,24 +58,25 @@ class Pages:
     def __init__(self, site: Site[Any]) -> None:
         self.site = site
         self.static = Static(site.folder / "static")
-        self._templates = jinja2.Environment(
+        self.templates = jinja2.Environment(
             loader=jinja2.FileSystemLoader([site.folder / "templates", TEMPLATES]),
             autoescape=True,
             undefined=jinja2.StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._templates.globals.update(static=self.static.address, site=site, words=site.words)
-        self._templates.filters.update(site.filters)
+        self.templates.globals.update(static=self.static.address, site=site, words=site.words)
+        self.templates.filters.update(site.filters)
         self._errors = errors(site)
         self.route = _route_of(self)
 
     def render(self, request: Request, template: str, status: int = 200, **shown: Any) -> HTMLResponse:
         """A page. `request.state.person` is who is signed in, if somebody is."""
-        minutes = f"{self.site.terms(self.site.ground(request).settings).minutes:g}"
+        minutes = self.site.terms(self.site.ground(request).settings).minutes
+        seconds = int(minutes * 60) + 1  # by then it is over
         person = getattr(request.state, "person", None)
-        shown = {"person": person, "minutes": minutes, "error": None, **shown}
-        return HTMLResponse(self._templates.get_template(template).render(shown), status)
+        shown = {"person": person, "minutes": f"{minutes:g}", "seconds": seconds, "error": None, **shown}
+        return HTMLResponse(self.templates.get_template(template).render(shown), status)
 
     def error(self, request: Request, status: int, heading: str = "", *said: str) -> HTMLResponse:
         known_heading, known = self._errors.get(status, self._errors[400])

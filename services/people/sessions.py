@@ -25,8 +25,13 @@ class Found(Generic[P]):
     person: P
     to_note: bool
     """Whether its use should be noted."""
-    locked: bool
-    """It would have ended, but this person holds what must not be left: it shows nothing until they sign in again."""
+    left: float
+    """Seconds until it ends, or is locked: then it would have ended, but this person holds what must not be left, and
+    it shows nothing until they sign in again."""
+
+    @property
+    def locked(self) -> bool:
+        return self.left <= 0
 
 
 def cookie_name(site: Site[Any], at: Settings, part: str = "") -> str:
@@ -70,20 +75,24 @@ def end(site: Site[Any], connection: sa.Connection, token: str) -> None:
     connection.execute(site.session.delete().where(site.session.c.hash == hash_of(token)))
 
 
-def lock(site: Site[Any], connection: sa.Connection, token: str) -> None:
-    """As if it had not been used for long."""
-    connection.execute(site.session.update().where(site.session.c.hash == hash_of(token)).values(used_us=0))
+def lock(site: Site[Any], connection: sa.Connection, token: str) -> bool:
+    """For good: it shows nothing any more. Whether that is new."""
+    mine = (site.session.c.hash == hash_of(token)) & (site.session.c.used_us > 0)
+    return connection.execute(site.session.update().where(mine).values(used_us=0)).rowcount == 1
 
 
 def find(site: Site[P], connection: sa.Connection, at: Settings, token: str, now_us: int) -> Found[P] | None:
     """Whose session this is; None if it has ended, or they have left."""
     people, of = site.people.subquery(), site.session.c
-    lives = _lives(site, at, now_us).label("lives")
-    query = sa.select(people, of.csrf, of.used_us, lives).join(site.session, of.person_id == people.c.person_id)
+    query = sa.select(people, of.csrf, of.used_us, of.began_us).join(site.session, of.person_id == people.c.person_id)
     row = connection.execute(query.where(of.hash == hash_of(token))).first()
-    if row is None or not (row.lives or (site.holds and site.holds(connection, row.person_id))):
+    if row is None:
         return None
-    return Found(site.person(row), now_us - row.used_us > NOTED_AFTER, locked=not row.lives)
+    unused_since, begun_since = _since(site, at, now_us)
+    left_us = min(row.used_us - unused_since, row.began_us - begun_since)
+    if left_us <= 0 and not _holds(site, connection, row.person_id):
+        return None
+    return Found(site.person(row), now_us - row.used_us > NOTED_AFTER, left_us / SECOND)
 
 
 def note_use(site: Site[Any], connection: sa.Connection, at: Settings, token: str, now_us: int) -> None:
@@ -94,16 +103,25 @@ def note_use(site: Site[Any], connection: sa.Connection, at: Settings, token: st
 
 def _lives(site: Site[Any], at: Settings, now_us: int) -> sa.ColumnElement[bool]:
     """Used not long ago, and not begun too long ago."""
+    unused_since, begun_since = _since(site, at, now_us)
+    return (site.session.c.used_us > unused_since) & (site.session.c.began_us > begun_since)
+
+
+def _since(site: Site[Any], at: Settings, now_us: int) -> tuple[int, int]:
+    """What was used last, or begun, before these has ended."""
     terms = site.terms(at)
-    unused, whole = int(terms.minutes * 60 * SECOND), int(terms.hours * 3600 * SECOND)
-    return (site.session.c.used_us > now_us - unused) & (site.session.c.began_us > now_us - whole)
+    return now_us - int(terms.minutes * 60 * SECOND), now_us - int(terms.hours * 3600 * SECOND)
+
+
+def _holds(site: Site[Any], connection: sa.Connection, person_id: str) -> bool:
+    return bool(site.holds and site.holds(connection, person_id))
 
 
 def _forget_ended(site: Site[Any], connection: sa.Connection, at: Settings, now_us: int) -> None:
     ended = sa.not_(_lives(site, at, now_us))
     if site.holds:
         of = connection.scalars(sa.select(site.session.c.person_id).where(ended).distinct()).all()
-        ended &= site.session.c.person_id.not_in([one for one in of if site.holds(connection, one)])
+        ended &= site.session.c.person_id.not_in([one for one in of if _holds(site, connection, one)])
     connection.execute(site.session.delete().where(ended))
 
 

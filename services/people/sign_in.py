@@ -16,8 +16,8 @@ from starlette.responses import Response
 from services.people import sessions
 from services.people.oidc import Issuer, NoSecondFactor, Pending, SignInRefused
 from services.people.pages import Pages, Refused
-from services.people.site import HAND_ON, Seen
-from services.people.visit import form_of, person_of, token_of
+from services.people.site import HAND_ON
+from services.people.visit import form_of, person_of, tell, token_of
 
 log = structlog.get_logger()
 
@@ -153,7 +153,7 @@ class Door:
         if not await ground.access.write(leave):
             return RedirectResponse(HAND_ON, 303)
         log.info("signed_out", by=f"person {person_id}")
-        await self._tell(request, "SIGNED_OUT", person_id)
+        await tell(site, request, "SIGNED_OUT", person_id)
         answer = RedirectResponse("/signed-out", 303)
         sessions.forget(site, ground.settings, answer)
         return answer
@@ -171,14 +171,10 @@ class Door:
         at, now_us, former = ground.settings, ground.now_us, token_of(site, request)
         token = await ground.access.write(lambda c: sessions.begin(site, c, at, person_id, now_us, former))
         log.info("signed_in", by=f"person {person_id}")
-        await self._tell(request, "SIGNED_IN", person_id)
+        await tell(site, request, "SIGNED_IN", person_id)
         answer = RedirectResponse(site.after(entry), 303)
         sessions.keep(site, at, answer, token)
         return answer
-
-    async def _tell(self, request: Request, what: Seen, person_id: str) -> None:
-        if self._site.seen:
-            await self._site.seen(request, what, person_id)
 
     def _said(self, refused: SignInRefused) -> Refused:
         if isinstance(refused, NoSecondFactor):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Literal, Protocol, TypeVar
@@ -16,9 +16,9 @@ from services.bus.access import Access
 from services.bus.settings import Settings
 
 LOCKED, HAND_ON = "/locked", "/hand-on"
-"""Where a site that lets nobody leave what they hold sends people; without `holds` nobody is sent there."""
+"""Where a site that lets nobody leave what they hold sends people (locking.py)."""
 
-Seen = Literal["SIGNED_IN", "SIGNED_OUT"]
+Seen = Literal["SIGNED_IN", "SIGNED_OUT", "LOCKED"]
 
 
 class Named(Protocol):
@@ -109,11 +109,14 @@ class Site(Generic[P]):
     filters: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     problems: tuple[type[Exception], ...] = ()
     """What its own parts raise besides, with a `status`."""
-    holds: Callable[[sa.Connection, str], bool] | None = None
-    """Whether this person holds something that must not be left: then a session is locked where it would end, and
-    does not sign out."""
+    holds: Callable[[sa.Connection, str], Sequence[str]] | None = None
+    """Ids of what this person holds and must not leave: as long as there is any, a session is locked where it would
+    end, and nobody signs out."""
+    held: str = ""
+    """The path of the page that shows it."""
     seen: Callable[[Request, Seen, str], Awaitable[None]] | None = None
-    """Told who signs in and out, by their id, before they are answered: what it raises is answered instead."""
+    """Told who signs in and out and whose session is locked, by their id, before the browser is answered: what it
+    raises is answered instead."""
 
     def valid(self, entry: object) -> str | None:
         """The id of an entry, if it is written as one."""

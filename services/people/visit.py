@@ -10,7 +10,7 @@ from starlette.datastructures import FormData
 
 from services.people import sessions
 from services.people.pages import Refused, SignInFirst
-from services.people.site import Named, P, Site
+from services.people.site import Named, P, Seen, Site
 
 
 async def signed_in(site: Site[P], request: Request, entry: object = None, *, by_hand: bool = True) -> tuple[P, str]:
@@ -35,10 +35,24 @@ async def signed_in(site: Site[P], request: Request, entry: object = None, *, by
     return found.person, token
 
 
+async def left(site: Site[Any], request: Request) -> float:
+    """Seconds until the session of the browser that asks ends or is locked, 0 once it has; a stream ends then too."""
+    ground, token = site.ground(request), token_of(site, request)
+    at, now_us = ground.settings, ground.now_us
+    found = await ground.access.read(lambda c: sessions.find(site, c, at, token, now_us)) if token else None
+    return max(0.0, found.left) if found else 0.0
+
+
 def person_of(request: Request) -> Named:
     """Who `signed_in` found there."""
     found: Named = request.state.person
     return found
+
+
+async def tell(site: Site[Any], request: Request, what: Seen, person_id: str) -> None:
+    """Whoever records it."""
+    if site.seen:
+        await site.seen(request, what, person_id)
 
 
 def token_of(site: Site[Any], request: Request, part: str = "") -> str:
