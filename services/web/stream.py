@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import structlog
 from pydantic_core import to_json
@@ -18,6 +18,7 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from services.bus.errors import Surroundings
+from services.web.cursor import Cursor
 from services.web.hub import Hub, Piece, Watcher
 
 HEARTBEAT = 15.0
@@ -44,13 +45,6 @@ HEADERS = {
 log = structlog.get_logger()
 
 
-class Place(NamedTuple):
-    """The last number that a client has, and the epoch it was given in; of one that has none, empty and 0."""
-
-    epoch: str
-    number: int
-
-
 class Source(Protocol):
     """What a stream is of, and for whom."""
 
@@ -63,7 +57,9 @@ class Source(Protocol):
         """Ids, for the log."""
 
     async def missed(self, after: int) -> tuple[str, Piece | None]:
-        """The epoch now, and what follows that number; None if nothing does, or it is of another epoch.
+        """The epoch now, and what follows that number, 0 at the beginning; None if nothing does.
+
+        A piece without frames only says that there is nothing to send up to its number.
 
         Raises:
             Surroundings: the database is away.
@@ -88,13 +84,13 @@ class StreamingProtocol(H11Protocol):
 
 
 class Stream(Response):
-    """One open stream."""
+    """One open stream, from a cursor on; without one, from the source's beginning."""
 
-    def __init__(self, hub: Hub, source: Source, place: Place | None) -> None:
+    def __init__(self, hub: Hub, source: Source, cursor: Cursor | None) -> None:
         super().__init__(None, headers=HEADERS)
         del self.headers["content-length"]
         self._hub, self._source = hub, source
-        self._epoch, self._number = place or ("", 0)
+        self._epoch, self._number = cursor or ("", 0)
         self._dropped = ""
         self._sending_since: float | None = None
 

@@ -1,25 +1,15 @@
-"""Where a client stands in its inbox: EPOCH.NUMBER, the last entry that it has."""
+"""What a cursor may be of one inbox: of its epoch, and no number that was never given."""
 
 from __future__ import annotations
 
-import re
-from typing import Any, NamedTuple
+from typing import Any
 
 import sqlalchemy as sa
 
 from services.partner_gateway.door.context import Gateway
 from services.partner_gateway.inbox import reading
+from services.web.cursor import Cursor
 from services.web.problems import Problem
-
-_FORM = re.compile(r"([0-9a-f]{8})\.([0-9]{1,18})")
-
-
-class Cursor(NamedTuple):
-    epoch: str
-    number: int
-
-    def __str__(self) -> str:
-        return f"{self.epoch}.{self.number}"
 
 
 class EpochChanged(Problem):
@@ -36,23 +26,6 @@ class EpochChanged(Problem):
 
     def body(self) -> dict[str, Any]:
         return super().body() | {"epoch": self._epoch}
-
-
-def cursor_of(text: str | None) -> Cursor | None:
-    """The cursor that a client gave, None if it gave none.
-
-    Raises:
-        Problem: 422, it is not one.
-    """
-    if not text:
-        return None
-    found = _FORM.fullmatch(text)
-    if found is None:
-        raise Problem(
-            422, "invalid-cursor", "a cursor is what an entry or a page gave you: EPOCH.NUMBER",
-            errors=[("/query/after", "is not a cursor")],
-        )  # fmt: skip
-    return Cursor(found[1], int(found[2]))
 
 
 def refuse_beyond(connection: sa.Connection, organisation: str, cursor: Cursor) -> None:

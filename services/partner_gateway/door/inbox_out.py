@@ -12,10 +12,11 @@ from pydantic_core import to_json
 from starlette.responses import Response
 
 from services.partner_gateway.door.context import gateway_of
-from services.partner_gateway.door.cursor import Cursor, EpochChanged, cursor_of, refuse_beyond
+from services.partner_gateway.door.cursor import EpochChanged, refuse_beyond
 from services.partner_gateway.door.who import INBOX, RECEIPTS, Caller, authorise, caller
 from services.partner_gateway.inbox import reading
 from services.partner_gateway.inbox.receipts import Said, give_receipt
+from services.web.cursor import Cursor, cursor_of
 from services.web.problems import Problem
 
 LONGEST_WAIT = 30.0

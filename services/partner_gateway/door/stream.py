@@ -8,12 +8,13 @@ from fastapi import APIRouter, Depends, Header, Query, Request
 from starlette.responses import Response
 
 from services.partner_gateway.door.context import Gateway, gateway_of
-from services.partner_gateway.door.cursor import beyond, cursor_of
+from services.partner_gateway.door.cursor import beyond
 from services.partner_gateway.door.who import INBOX, Caller, authorise, caller
 from services.partner_gateway.inbox import reading
 from services.partner_gateway.inbox.hub import frame
+from services.web.cursor import cursor_of
 from services.web.hub import Frame, Piece, piece_of
-from services.web.stream import Place, Stream
+from services.web.stream import Stream
 
 CATCH_UP = 32
 """Entries read at once for a stream that is behind."""
@@ -34,7 +35,7 @@ async def stream(
     cursor = cursor_of(last_event_id or after)
     if cursor is not None:
         await beyond(gateway, who.organisation, cursor)
-    return Stream(gateway.hub, Inbox(gateway, who, _token(request)), Place(*cursor) if cursor else None)
+    return Stream(gateway.hub, Inbox(gateway, who, _token(request)), cursor)
 
 
 def _token(request: Request) -> str:

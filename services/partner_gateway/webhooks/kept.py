@@ -11,12 +11,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.partner_gateway.door.cursor import Cursor, EpochChanged
+from services.partner_gateway.door.cursor import EpochChanged
 from services.partner_gateway.inbox import reading
 from services.partner_gateway.tables import attempt, delivery, webhook
 from services.partner_gateway.webhooks import deliveries
 from services.partner_gateway.webhooks.deliveries import GIVEN_UP, RENUMBERED, WAITING
 from services.partner_gateway.webhooks.message import Notice, new_secret
+from services.web.cursor import Cursor
 from services.web.problems import Problem
 
 MOST = 10

@@ -9,11 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse, Response
 
 from services.partner_gateway.door.context import gateway_of
-from services.partner_gateway.door.cursor import Cursor
 from services.partner_gateway.door.who import INBOX, Caller, authorise, caller
 from services.partner_gateway.webhooks import deliveries, kept
 from services.partner_gateway.webhooks.egress import NotAllowed, check
 from services.partner_gateway.webhooks.kept import Of
+from services.web.cursor import Cursor
 from services.web.problems import Problem
 
 router = APIRouter()
