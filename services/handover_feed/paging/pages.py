@@ -1,0 +1,158 @@
+"""Which escalations are to be paged now, whose turn it is, and what became of each attempt: plain SQL.
+
+What was sent and not recorded is sent again, under the same id: the manager is paged twice rather than never.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from services.bus.events import EscalationState, HandoverEscalated, MatterState
+from services.bus.heard import Heard
+from services.handover_feed.acting import letters
+from services.handover_feed.acting.ids import event_id
+from services.handover_feed.board.tables import card
+from services.handover_feed.paging.tables import escalation, page
+
+SECOND_US = 1_000_000
+
+LEASE_US = 30 * SECOND_US
+"""An attempt takes at most 10 s and its record some more: a turn that lasts longer is a dead process's."""
+
+FIRST_US, LONGEST_US = 5 * SECOND_US, 120 * SECOND_US
+"""After a failed attempt comes the next, each pause twice as long as the one before."""
+
+NEVER = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """The right to page for one escalation now."""
+
+    escalation_id: str
+    matter_id: str
+    child_id: str | None
+    waiting_us: int
+    attempts: int
+    """Before this one."""
+    said: int
+    holder: str
+
+
+def note(connection: sa.Connection, done: Sequence[Heard]) -> None:
+    """Write down the escalations among what was heard: a part of the board's projection."""
+    for event in (h.event for h in done):
+        if isinstance(event, HandoverEscalated):
+            reached = event.state is EscalationState.PAGED
+            row = {
+                "escalation_id": event.escalation_id,
+                "matter_id": event.matter_id,
+                "child_id": event.child_id,
+                "reached": reached,
+                "waiting_us": _us(event.waiting_since),
+                "due_us": _us(event.happened_at),
+            }
+            connection.execute(_insert(connection, escalation).on_conflict_do_nothing(), row)
+            if reached:
+                this = escalation.c.escalation_id == event.escalation_id
+                connection.execute(escalation.update().where(this).values(reached=True))
+
+
+def due(connection: sa.Connection, now_us: int) -> Sequence[str]:
+    """Escalations that nobody was reached for, of matters that nobody has taken, whose time has come.
+
+    Of one matter only the latest: whoever is paged for it again need not hear of the time before.
+    """
+    later = escalation.alias()
+    followed = sa.exists().where(later.c.matter_id == escalation.c.matter_id, later.c.due_us > escalation.c.due_us)
+    free = sa.and_(page.c.reached.is_(False), page.c.next_us <= now_us, page.c.leased_until_us <= now_us)
+    query = (
+        sa.select(escalation.c.escalation_id)
+        .join(card, card.c.matter_id == escalation.c.matter_id)
+        .join(page, page.c.escalation_id == escalation.c.escalation_id, isouter=True)
+        .where(escalation.c.reached.is_(False), card.c.state == MatterState.OPEN.value)
+        .where(page.c.escalation_id.is_(None) | free, ~followed)
+    )
+    return connection.execute(query.order_by(escalation.c.waiting_us)).scalars().all()
+
+
+def take(connection: sa.Connection, escalation_id: str, holder: str, *, now_us: int) -> Turn | None:
+    """Begin a turn; None if another process has it, or nothing is to be done any more."""
+    if not _still_waits(connection, escalation_id):
+        return None
+    new = {"attempts": 0, "said": NEVER, "reached": False, "next_us": 0, "leased_until_us": 0}
+    connection.execute(_insert(connection, page).on_conflict_do_nothing(), {"escalation_id": escalation_id, **new})
+    free = sa.and_(
+        _is(escalation_id), page.c.reached.is_(False), page.c.next_us <= now_us, page.c.leased_until_us <= now_us
+    )
+    taken = page.update().where(free).values(leased_by=holder, leased_until_us=now_us + LEASE_US)
+    if not connection.execute(taken).rowcount:
+        return None
+    columns = (escalation.c.matter_id, escalation.c.child_id, escalation.c.waiting_us, page.c.attempts, page.c.said)
+    both = escalation.join(page, page.c.escalation_id == escalation.c.escalation_id)
+    row = connection.execute(sa.select(*columns).select_from(both).where(_is(escalation_id))).one()
+    return Turn(escalation_id, *row, holder)
+
+
+def record(connection: sa.Connection, turn: Turn, *, tried: bool, reached: bool, now_us: int) -> None:
+    """What became of the turn, and the event that says so, in one transaction; ring the letters afterwards.
+
+    That nobody was reached is said after the first attempt, the second, the fourth and so on, for a card must not
+    change for ever.
+
+    Args:
+        tried: whether the paging service was asked; False if there is none.
+    """
+    attempts = turn.attempts + tried
+    tell = reached or (attempts > turn.said and attempts & (attempts - 1) == 0)
+    values = {
+        "attempts": attempts,
+        "said": attempts if tell else turn.said,
+        "reached": reached,
+        "next_us": now_us + min(FIRST_US << min(turn.attempts, 10), LONGEST_US) if tried else now_us + LONGEST_US,
+        "leased_by": None,
+        "leased_until_us": 0,
+    }
+    mine = sa.and_(_is(turn.escalation_id), page.c.attempts == turn.attempts, page.c.reached.is_(False))
+    if connection.execute(page.update().where(mine).values(values)).rowcount and tell:
+        state = EscalationState.PAGED if reached else EscalationState.NOT_REACHED
+        event = HandoverEscalated(
+            escalation_id=turn.escalation_id,
+            matter_id=turn.matter_id,
+            child_id=turn.child_id,
+            state=state,
+            waiting_since=_moment(turn.waiting_us),
+            happened_at=_moment(now_us),
+            attempts=attempts,
+        )
+        own_id = event_id(HandoverEscalated, f"{turn.escalation_id} {state.value} {attempts}")
+        letters.keep(connection, {own_id: event}, now_us=now_us)
+
+
+def _still_waits(connection: sa.Connection, escalation_id: str) -> bool:
+    """Nobody was reached, and nobody has taken it since it was looked for."""
+    open_still = sa.select(escalation.c.escalation_id).join(card, card.c.matter_id == escalation.c.matter_id)
+    this = sa.and_(escalation.c.escalation_id == escalation_id, escalation.c.reached.is_(False))
+    return connection.execute(open_still.where(this, card.c.state == MatterState.OPEN.value)).first() is not None
+
+
+def _is(escalation_id: str) -> sa.ColumnElement[bool]:
+    return page.c.escalation_id == escalation_id
+
+
+def _insert(connection: sa.Connection, table: sa.Table) -> Any:
+    return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
+
+
+def _us(at: datetime) -> int:
+    return int(at.timestamp() * 1_000_000)
+
+
+def _moment(us: int) -> datetime:
+    return datetime.fromtimestamp(us / 1_000_000, UTC)

@@ -1,0 +1,33 @@
+"""Escalations as the log has them, and how far paging is with each. Moments are µs since 1970, UTC."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from services.handover_feed import tables as own
+from services.handover_feed.board import tables as board
+
+escalation = sa.Table(
+    "board_escalation",  # a fold of handover.escalations.v1, rebuilt by a recovery
+    board.metadata,
+    sa.Column("escalation_id", sa.Text, primary_key=True),
+    sa.Column("matter_id", sa.Text, nullable=False),
+    sa.Column("child_id", sa.Text),
+    sa.Column("reached", sa.Boolean, nullable=False),  # the manager was paged
+    sa.Column("waiting_us", sa.BigInteger, nullable=False),  # since when the matter has waited
+    sa.Column("due_us", sa.BigInteger, nullable=False),  # when the log first said that the manager is to be paged
+    sa.Index("board_escalation_reached", "reached"),
+    sa.Index("board_escalation_matter", "matter_id"),
+)
+
+page = sa.Table(
+    "board_page",  # the board's own, which a recovery leaves: nobody is paged again because of one
+    own.metadata,
+    sa.Column("escalation_id", sa.Text, primary_key=True),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("said", sa.Integer, nullable=False),  # after how many attempts it was said last that nobody was reached
+    sa.Column("reached", sa.Boolean, nullable=False),
+    sa.Column("next_us", sa.BigInteger, nullable=False),  # nothing is tried before
+    sa.Column("leased_by", sa.Text),  # whose turn it is: one process pages
+    sa.Column("leased_until_us", sa.BigInteger, nullable=False),
+)
