@@ -73,16 +73,14 @@ class Door:
     async def receipt(
         self, organisation: str, disclosure_id: UUID, practitioner: str, at: datetime, *, hidden: bool
     ) -> None:
-        """A named practitioner of that organisation has read it.
+        """A named practitioner of that organisation has read it; where one can sign in, it is they.
 
         Raises:
             Surroundings: the gateway does not take it.
         """
-        client = self._clients[organisation]
+        client, who = self._clients[organisation], LEAD if organisation == MAYAS_SCHOOL else practitioner
         try:
-            await client.receipt(
-                disclosure_id, practitioner, happened_at=at, hidden_from_online_access=True if hidden else None
-            )
+            await client.receipt(disclosure_id, who, happened_at=at, hidden_from_online_access=True if hidden else None)
         except TryAgain as error:
             raise Surroundings("the partner gateway does not take receipts now") from error
 

@@ -13,11 +13,17 @@ from services.bus.envelope import Envelope, same_cause_same_id
 from services.bus.events import DisclosureRead, HealthUpdated, ReceiptState, Role
 from services.partner_gateway.door.context import Gateway
 from services.partner_gateway.inbox import reading
+from services.partner_gateway.partners.registry import people_of
 from services.partner_gateway.tables import conflict, opening, receipt
 from services.web.problems import Problem
 
 AHEAD = timedelta(minutes=1)
 """So much another clock may be ahead of ours."""
+
+NOBODY = (
+    "is no named person of your organisation's; give the id, the sign-in or the exact name of one, or have them named"
+)
+SEVERAL = "is the name of more than one of your named people; give the person's id or sign-in"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +33,15 @@ class Said:
     disclosure_id: str
     state: Literal["READ", "ACTED"]
     practitioner: str
-    """The name or the sign-in of a person: a machine's fetching is no reading."""
+    """A person: a machine's fetching is no reading. Where the organisation has named people, by the id, the sign-in or
+    the exact name of one of them; where it has none, by a name."""
     happened_at: datetime | None = None
     """Now, if it is not said."""
     hidden_from_online_access: bool | None = None
     no_conflict: bool = False
     """The practitioner declares that no adult of concern is connected with them (H3)."""
     person_id: str | None = None
-    """Who signed in, for whom declarations are kept; for an organisation's own system, the practitioner."""
+    """Who signed in, which then is known; an organisation's own system leaves it to be found out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +62,19 @@ async def give_receipt(gateway: Gateway, organisation: str, said: Said) -> Recei
             not denied a conflict yet, or has one (H3); 503, not known whether it was taken: say it again.
     """
 
-    def remember(connection: sa.Connection) -> tuple[reading.Row, str, int]:
-        person = said.person_id or said.practitioner
-        row = reading.by_disclosure(connection, organisation, said.disclosure_id, gateway.now_us, person_id=person)
+    def remember(connection: sa.Connection) -> tuple[reading.Row, Reader, str, int]:
+        who = _reader(connection, organisation, said)
+        row = reading.by_disclosure(connection, organisation, said.disclosure_id, gateway.now_us, person_id=who.key)
         if row is None:
             raise Problem(404, "not-found", "there is no such disclosure in your inbox")
-        _check(row, said, gateway.now_us)
-        mine = (conflict.c.disclosure_id == row.disclosure_id) & (conflict.c.person_id == person)
+        _check(row, said, who, gateway.now_us)
+        mine = (conflict.c.disclosure_id == row.disclosure_id) & (conflict.c.person_id == who.key)
         if connection.execute(sa.select(conflict.c.declared_us).where(mine)).first():
             raise Problem(409, "conflict-declared", "this reader is, or may be, connected with an adult of concern")
-        return row, *_remembered(connection, row, said, person, gateway.now_us)
+        return row, who, *_remembered(connection, row, said, who, gateway.now_us)
 
-    row, receipt_id, happened_us = await gateway.access.write(remember)
-    event = _event(row, said, receipt_id, happened_us)
+    row, who, receipt_id, happened_us = await gateway.access.write(remember)
+    event = _event(row, said, who, receipt_id, happened_us)
     (posted,) = await gateway.postbox.post([event], organisation)
     if posted.state not in {"accepted", "repeated"}:
         raise Problem(
@@ -77,10 +84,37 @@ async def give_receipt(gateway: Gateway, organisation: str, said: Said) -> Recei
     return Receipt(receipt_id, row.number, event.happened_at)
 
 
-def _check(row: reading.Row, said: Said, now_us: int) -> None:
-    wrong = []
-    if not said.practitioner.strip() or said.practitioner.strip() == row.organisation:
-        wrong.append(("/practitioner", "must name the person who did it"))
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Who did it."""
+
+    key: str
+    """For whom declarations are kept (H3): a named person's id; where there are none, the name."""
+    name: str
+    """As the receipt says it."""
+    wrong: str = ""
+    """Why this can be nobody."""
+
+
+def _reader(connection: sa.Connection, organisation: str, said: Said) -> Reader:
+    """Who is meant: somebody by the same id, sign-in or name is the same, whoever says it how."""
+    given = said.practitioner.strip()
+    if said.person_id:
+        return Reader(said.person_id, given)
+    if not given or given == organisation:
+        return Reader(given, given, "must name the person who did it")
+    people = people_of(connection, organisation)
+    if not people:
+        return Reader(given, given)
+    meant = [one for one in people if given in (one.person_id, one.subject)]
+    meant = meant or [one for one in people if one.name == given]
+    if not meant:
+        return Reader(given, given, NOBODY)
+    return Reader(meant[0].person_id, meant[0].name, "" if len(meant) == 1 else SEVERAL)
+
+
+def _check(row: reading.Row, said: Said, who: Reader, now_us: int) -> None:
+    wrong = [("/practitioner", who.wrong)] if who.wrong else []
     if said.happened_at and _us(said.happened_at - AHEAD) > now_us:
         wrong.append(("/happened_at", "lies in the future"))
     is_record = row.type == HealthUpdated.topic
@@ -97,20 +131,20 @@ def _check(row: reading.Row, said: Said, now_us: int) -> None:
         )  # fmt: skip
 
 
-def _remembered(connection: sa.Connection, row: reading.Row, said: Said, person: str, now_us: int) -> tuple[str, int]:
+def _remembered(connection: sa.Connection, row: reading.Row, said: Said, who: Reader, now_us: int) -> tuple[str, int]:
     """The receipt's id, and when it happened as that was first said; with the declaration, if one was made."""
     insert = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert
     if said.no_conflict:
-        declared = {"disclosure_id": row.disclosure_id, "person_id": person, "no_conflict_us": now_us}
+        declared = {"disclosure_id": row.disclosure_id, "person_id": who.key, "no_conflict_us": now_us}
         connection.execute(insert(opening).values(declared).on_conflict_do_nothing())
     hidden = "hidden" if said.hidden_from_online_access else None
-    parts = ("receipt", row.organisation, row.disclosure_id, said.state, said.practitioner.strip(), hidden)
+    parts = ("receipt", row.organisation, row.disclosure_id, said.state, who.name, hidden)
     receipt_id = str(same_cause_same_id(*parts))
     first = {
         "receipt_id": receipt_id,
         "organisation": row.organisation,
         "disclosure_id": row.disclosure_id,
-        "practitioner": said.practitioner.strip(),
+        "practitioner": who.name,
         "happened_us": _us(said.happened_at) if said.happened_at else now_us,
         "at_us": now_us,
     }
@@ -119,7 +153,7 @@ def _remembered(connection: sa.Connection, row: reading.Row, said: Said, person:
     return receipt_id, connection.execute(stands).scalar_one()
 
 
-def _event(row: reading.Row, said: Said, receipt_id: str, happened_us: int) -> DisclosureRead:
+def _event(row: reading.Row, said: Said, who: Reader, receipt_id: str, happened_us: int) -> DisclosureRead:
     """Of a child in hiding, neither a name nor the source may show who was told (H2)."""
     happened_at = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=happened_us)
     hiding = row.location_confidential
@@ -131,7 +165,7 @@ def _event(row: reading.Row, said: Said, receipt_id: str, happened_us: int) -> D
         role=Role(row.role),
         state=ReceiptState(said.state),
         happened_at=happened_at,
-        practitioner=None if hiding else said.practitioner.strip(),
+        practitioner=None if hiding else who.name,
         hidden_from_online_access=said.hidden_from_online_access,
     )
     envelope = Envelope(
