@@ -19,9 +19,10 @@ import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as examples
 
-from services.bus.settings import settings
+from services.bus.settings import Settings, settings
 from services.embedded import EmbeddedKafka, EmbeddedRegistry
 from services.embedded.ports import free_port
+from services.supervisor.servers import apply_catalogue
 from tests.embedded.broker import Broker, broker_of_environment
 from tests.embedded.containers import engine_answers, kafka_container, registry_container
 from tests.embedded.postgres import PostgresServer, postgres_server_in_temporary_folder
@@ -59,6 +60,7 @@ def _data_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("SAFEBUS_DATA_DIR", str(tmp_path_factory.mktemp("data")))
         environment.setenv("SAFEBUS_GATEWAY_PORT", "0")
+        environment.setenv("SAFEBUS_BOARD_PORT", "0")
         settings.cache_clear()
         yield
     settings.cache_clear()
@@ -102,6 +104,36 @@ def registry(request: pytest.FixtureRequest) -> Iterator[str]:
         return
     with _in_container(registry_container) as url:
         yield url or request.getfixturevalue("embedded_registry")
+
+
+@pytest.fixture(scope="session")
+def stack_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedKafka]:
+    """The stack's broker. A test that stops it starts it again."""
+    folder = tmp_path_factory.mktemp("stack")
+    yield (kafka := EmbeddedKafka(folder / "kafka", free_port(), folder / "secrets.json", stop_timeout=SOON))
+    asyncio.run(kafka.stop())
+
+
+@pytest.fixture(scope="session")
+def stack(stack_kafka: EmbeddedKafka, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """Kafka and registry with the whole catalogue applied. Tests share it: use ids of your own."""
+    folder = tmp_path_factory.mktemp("stack-registry")
+    registry = EmbeddedRegistry(folder / "registry", free_port(), stop_timeout=SOON)
+    asyncio.run(_start(stack_kafka, registry))
+    at = Settings(
+        data_dir=folder,
+        secrets_file=stack_kafka.secrets_path,
+        bootstrap_servers=stack_kafka.bootstrap_servers,
+        registry_url=registry.url,
+        replication_factor=1,
+    )
+    apply_catalogue(at)
+    yield at
+    asyncio.run(registry.stop())
+
+
+async def _start(kafka: EmbeddedKafka, registry: EmbeddedRegistry) -> None:
+    await asyncio.gather(kafka.start(), registry.start())
 
 
 @pytest.fixture

@@ -1,9 +1,8 @@
-"""A gateway for a test: on a real Kafka and registry of the session's own, with the catalogue applied."""
+"""A gateway for a test, on the session's stack."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
@@ -13,43 +12,10 @@ from services.bus.envelope import Envelope, Event
 from services.bus.heard import Heard
 from services.bus.memory import MemoryRecord
 from services.bus.settings import Settings
-from services.embedded import EmbeddedKafka, EmbeddedRegistry
-from services.embedded.ports import free_port
 from services.partner_gateway.door.app import application
 from services.partner_gateway.door.context import Gateway
 from services.partner_gateway.door.serve import gateway_for, open_door
 from services.partner_gateway.inbox.projection import INBOXES
-from services.supervisor.servers import apply_catalogue
-
-
-@pytest.fixture(scope="session")
-def stack_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedKafka]:
-    """The stack's broker. A test that stops it starts it again."""
-    folder = tmp_path_factory.mktemp("gateway-stack")
-    yield (kafka := EmbeddedKafka(folder / "kafka", free_port(), folder / "secrets.json", stop_timeout=0.5))
-    asyncio.run(kafka.stop())
-
-
-@pytest.fixture(scope="session")
-def stack(stack_kafka: EmbeddedKafka, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    """Kafka and registry with the whole catalogue applied. Tests share it: use ids of your own."""
-    folder = tmp_path_factory.mktemp("gateway-registry")
-    registry = EmbeddedRegistry(folder / "registry", free_port(), stop_timeout=0.5)
-    asyncio.run(_start(stack_kafka, registry))
-    at = Settings(
-        data_dir=folder,
-        secrets_file=stack_kafka.secrets_path,
-        bootstrap_servers=stack_kafka.bootstrap_servers,
-        registry_url=registry.url,
-        replication_factor=1,
-    )
-    apply_catalogue(at)
-    yield at
-    asyncio.run(registry.stop())
-
-
-async def _start(kafka: EmbeddedKafka, registry: EmbeddedRegistry) -> None:
-    await asyncio.gather(kafka.start(), registry.start())
 
 
 @pytest.fixture

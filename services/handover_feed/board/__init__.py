@@ -1,0 +1,1 @@
+"""What the board shows: the latest card of each matter, as the log has it."""

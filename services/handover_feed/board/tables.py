@@ -1,0 +1,52 @@
+"""The tables of the board: a fold of handover.board.v1, rebuilt by a recovery. Moments are µs since 1970, UTC."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from services.bus.tables import Bytes
+
+metadata = sa.MetaData()
+
+epoch = sa.Table(
+    "board_epoch",
+    metadata,
+    sa.Column("one", sa.Integer, primary_key=True),  # 1: there is one row, and another after each recovery
+    sa.Column("epoch", sa.Text, nullable=False),
+)
+
+counter = sa.Table(
+    "board_counter",
+    metadata,
+    sa.Column("one", sa.Integer, primary_key=True),  # 1: there is one row
+    sa.Column("last", sa.BigInteger, nullable=False),  # the number given last; no number is left out
+)
+
+card = sa.Table(
+    "board_card",
+    metadata,
+    sa.Column("matter_id", sa.Text, primary_key=True),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    sa.Column("no", sa.BigInteger, nullable=False),  # of its latest change, counted over the whole board
+    sa.Column("child_id", sa.Text),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("team", sa.Text, nullable=False),
+    sa.Column("taken_by", sa.Text),  # person_id
+    sa.Column("open", sa.Boolean, nullable=False),
+    sa.Column("interrupts", sa.Boolean, nullable=False),  # immediate danger that nobody has taken (H7)
+    sa.Column("changed_us", sa.BigInteger, nullable=False),
+    sa.Column("content", Bytes, nullable=False),  # the MatterChanged, as JSON
+    sa.Index("board_card_no", "no", unique=True),
+    sa.Index("board_card_open", "open", "team"),
+    sa.Index("board_card_taken", "taken_by"),
+    sa.Index("board_card_changed", "changed_us"),
+)
+
+act = sa.Table(
+    "board_act",  # what became of each act; who acted waits for it here
+    metadata,
+    sa.Column("act_id", sa.Text, primary_key=True),
+    sa.Column("matter_id", sa.Text, nullable=False),
+    sa.Column("refused", sa.Text),  # why, in a sentence; null when it was accepted
+    sqlite_with_rowid=False,
+)

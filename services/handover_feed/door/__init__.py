@@ -1,0 +1,1 @@
+"""The board's web door: pages, API and streams over the same cards."""

@@ -1,0 +1,32 @@
+"""The board's web application: every router, the headers that protect a browser, and the errors in one form."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from services.handover_feed.door import api, stream
+from services.handover_feed.door.context import Board
+from services.handover_feed.people import visit as people
+from services.web import problems
+from services.web.limits import Limits
+from services.web.protect import Protect
+
+ROUTERS = (api.router, stream.router, people.router)
+
+MOST_BODY = 200_000
+"""Bytes of a form: a decision with all of its reasons."""
+
+
+def application(board: Board) -> FastAPI:
+    """The whole application over one board."""
+    app = FastAPI(title="safebus handover board", version="1", docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.board = board
+    problems.install(app)
+    for router in ROUTERS:
+        app.include_router(router)
+
+    at = board.settings
+    app.add_middleware(Limits, rate=at.board_rate, burst=at.board_burst, most=lambda _path: MOST_BODY)
+    app.add_middleware(problems.Faults)
+    app.add_middleware(Protect)
+    return app
