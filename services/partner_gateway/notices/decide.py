@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 MINUTE_US = 60_000_000
 REMIND_US = 60 * MINUTE_US
-"""How long before something is due it is spoken of again, if nobody has read it."""
+"""How long before something is due it is spoken of again, if it is still owed."""
 
 SHORTEST_US = MINUTE_US
 """Between two e-mails to one person, however urgent."""
@@ -14,7 +14,7 @@ SHORTEST_US = MINUTE_US
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """What nobody has read in an inbox, as far as one person may be told."""
+    """What nobody has read in an inbox yet, or filed (H11), as far as one person may be told."""
 
     epoch: str
     last: int

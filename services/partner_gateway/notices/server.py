@@ -23,6 +23,8 @@ COMMAND = 20.0
 WHOLE = 60.0
 """Seconds that one e-mail may take."""
 
+GOODBYE = 2.0
+
 PORTS = {"smtp": 587, "smtps": 465}
 _HERE = ("localhost", "127.0.0.1", "::1")
 
@@ -100,9 +102,9 @@ class MailServer:
             raise Away(_kind(error)) from None
         try:
             yield Connection(smtp, self.mail_from)
-        finally:
             with suppress(SMTPException, OSError):
-                await smtp.quit()
+                await smtp.quit(timeout=GOODBYE)
+        finally:
             smtp.close()
 
 

@@ -13,11 +13,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from services.bus.events import PoliceNotified
-from services.partner_gateway.inbox import reading, tables
+from services.partner_gateway.inbox import reading
 from services.partner_gateway.inbox.tables import counter, entry
+from services.partner_gateway.inbox.urgency import DUE, IN_DANGER, INFORMATION
 from services.partner_gateway.notices.decide import MINUTE_US, REMIND_US, SHORTEST_US, Waiting
-from services.partner_gateway.person.listing import in_danger
 from services.partner_gateway.tables import conflict, mail_notice, partner, person
 
 LEASE_US = 3 * MINUTE_US
@@ -26,6 +25,10 @@ LEASE_US = 3 * MINUTE_US
 FIRST_US, LONGEST_US = MINUTE_US, 360 * MINUTE_US
 
 _NEW = {"epoch": "", "number": 0, "sent_us": 0, "failing": 0, "next_us": 0, "leased_until_us": 0}
+
+
+_OWED = entry.c.urgency.in_((IN_DANGER, DUE, INFORMATION))
+"""Nobody has read it, or filed it if it is a health record (H11)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +53,8 @@ def candidates(connection: sa.Connection, *, every_us: int, now_us: int, limit: 
     hasty = sa.exists().where(
         entry.c.organisation == person.c.organisation,
         entry.c.number > number,
-        (entry.c.due_us < sent + every_us) | (entry.c.type == PoliceNotified.topic),
-        _unread(),
+        (entry.c.due_us < sent + every_us) | (entry.c.urgency == IN_DANGER),
+        _OWED,
     )
     rested = sent + every_us <= now_us
     new = (counter.c.last > number) & (rested | ((sent + SHORTEST_US <= now_us) & hasty))
@@ -61,7 +64,7 @@ def candidates(connection: sa.Connection, *, every_us: int, now_us: int, limit: 
 
 
 def waiting(connection: sa.Connection, who: Person, *, now_us: int) -> Waiting:
-    """What nobody has read yet, but for what the person may not open (H3)."""
+    """What is owed yet, but for what the person may not open (H3)."""
     epoch = reading.epoch(connection)
     number = who.number if who.epoch == epoch else 0
     due, fresh = entry.c.due_us, entry.c.number > number
@@ -74,12 +77,13 @@ def waiting(connection: sa.Connection, who: Person, *, now_us: int) -> Waiting:
             sa.func.count(),
             sa.func.min(due),
             sa.func.sum(sa.case((fresh, 1), else_=0)),
+            sa.func.sum(sa.case((fresh & (entry.c.urgency == IN_DANGER), 1), else_=0)),
             sa.func.min(sa.case((fresh, due))),
             sa.func.sum(sa.case(((due > who.sent_us + REMIND_US) & (due <= soon), 1), else_=0)),
             sa.func.min(sa.case((due > soon, due))),
-        ).where(entry.c.organisation == who.organisation, _unread(), ~connected)
+        ).where(entry.c.organisation == who.organisation, _OWED, ~connected)
     ).one()
-    count, earliest, new, new_due, due_soon, later = found
+    count, earliest, new, danger, new_due, due_soon, later = found
     return Waiting(
         epoch=epoch,
         last=reading.last(connection, who.organisation),
@@ -87,7 +91,7 @@ def waiting(connection: sa.Connection, who: Person, *, now_us: int) -> Waiting:
         earliest_us=earliest,
         fresh=int(new or 0),
         fresh_due_us=new_due,
-        danger=bool(new) and any(n > number for n in in_danger(connection, who.organisation)),
+        danger=bool(danger),
         soon=bool(due_soon),
         later_us=later,
     )
@@ -142,10 +146,6 @@ def _person(row: sa.Row[Any]) -> Person:
         person_id=row.person_id, organisation=row.organisation, email=row.email, epoch=row.epoch or "",
         number=row.number or 0, sent_us=row.sent_us or 0, failing=row.failing or 0,
     )  # fmt: skip
-
-
-def _unread() -> sa.ColumnElement[bool]:
-    return ~sa.exists().where(tables.reading.c.disclosure_id == entry.c.disclosure_id)
 
 
 def _begin(connection: sa.Connection, who: Person) -> None:
