@@ -35,4 +35,6 @@ class Protect:
                     headers.setdefault(name, value)
             await send(message)
 
+        if scope["type"] == "http":
+            scope.setdefault("state", {})["send"] = send  # for what streams, once its headers are sent
         await self._app(scope, receive, protected)

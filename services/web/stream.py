@@ -19,7 +19,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from services.bus.errors import Surroundings
 from services.web.cursor import Cursor
-from services.web.hub import Hub, Piece, Watcher
+from services.web.hub import Channel, Hub, Piece, Watcher
 
 HEARTBEAT = 15.0
 """Seconds: nothing sent for so long, and a comment is, so that both ends know the connection stands."""
@@ -92,15 +92,19 @@ class Stream(Response):
         self._hub, self._source = hub, source
         self._epoch, self._number = cursor or ("", 0)
         self._dropped = ""
-        self._sending_since: float | None = None
+        self._attend = True
+        """Something besides the source wants attention: the only thing that a turn looks at before it sends."""
+        self._begun = self._ended = self._seen = 0
+        """Pieces that were begun to be sent, those that were taken, and how many had been begun at `_seen_at`."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = scope.get("state", {}).get("transport")
         if self._transport is not None:
             self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNSENT)
-        self._loop, self._send, self._sent_at, self._proved_at = loop, send, loop.time(), loop.time()
+        self._loop, self._seen_at, self._proved_at = loop, loop.time(), loop.time()
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        self._send = scope.get("state", {}).get("send", send)  # what stands between adds nothing to a body
         with self._hub.watch(self._source.channel) as self._watcher:
             self._timer = loop.call_later(HEARTBEAT / 3, self._look_after)
             try:
@@ -117,24 +121,36 @@ class Stream(Response):
 
     async def _run(self, watcher: Watcher) -> str:
         """Send until there is a reason not to, which is returned."""
-        loop, channel = self._loop, watcher.channel
-        while not self._is_gone:
-            if reason := self._dropped or ("closing" if channel.closed else ""):
+        channel = watcher.channel
+        while True:
+            attend = self._attend or channel.closed or channel.epoch != self._epoch
+            if attend and (reason := await self._attended(channel)):
                 return reason
-            if loop.time() - self._proved_at > AGAIN and not await self._still_may():
-                return "not-identified"
-            piece = self._new_epoch(channel.epoch) or channel.after(self._number)
+            piece = channel.after(self._number)
             if piece is None and self._number < channel.last:
                 piece = await self._missed()
             if piece is not None:
                 if piece.frames:
                     await self._say(piece.frames)
                 self._number = piece.number
-            elif loop.time() - self._sent_at >= HEARTBEAT * 2 / 3:
-                await self._say(b": heartbeat\n\n")
             else:
                 await watcher.wait()
-        return "gone"
+
+    async def _attended(self, channel: Channel) -> str:
+        """See to whatever there is besides the source; a reason to end, or none."""
+        self._attend = False
+        if self._is_gone:
+            return "gone"
+        if reason := self._dropped or ("closing" if channel.closed else ""):
+            return reason
+        now = self._loop.time()
+        if now - self._proved_at > AGAIN and not await self._still_may():
+            return "not-identified"
+        if piece := self._new_epoch(channel.epoch):
+            await self._say(piece.frames)
+        if self._begun == self._seen and now - self._seen_at >= HEARTBEAT * 2 / 3:
+            await self._say(b": heartbeat\n\n")
+        return ""
 
     def _new_epoch(self, now: str) -> Piece | None:
         """What tells the client that numbers begin anew, if they do."""
@@ -157,9 +173,9 @@ class Stream(Response):
         return None
 
     async def _say(self, frames: bytes) -> None:
-        self._sending_since = self._loop.time()
+        self._begun += 1
         await self._send({"type": "http.response.body", "body": frames, "more_body": True})
-        self._sending_since, self._sent_at = None, self._loop.time()
+        self._ended += 1
 
     async def _still_may(self) -> bool:
         """Whether what proved who calls proves it still."""
@@ -176,9 +192,12 @@ class Stream(Response):
     def _look_after(self) -> None:
         """A few times between heartbeats: see whether one is due, whether anybody is there, whether they read."""
         self._timer = self._loop.call_later(HEARTBEAT / 3, self._look_after)
-        since, transport = self._sending_since, self._transport
-        if since is not None and transport is not None and self._loop.time() - since > PATIENCE:
+        now, transport = self._loop.time(), self._transport
+        if self._begun != self._seen:
+            self._seen, self._seen_at = self._begun, now
+        elif self._begun != self._ended and transport is not None and now - self._seen_at > PATIENCE:
             self._dropped = "too-slow"
             # As if it had taken everything: one more piece and the goodbye go to the connection's own buffer.
             transport.get_protocol().resume_writing()
+        self._attend = True
         self._watcher.wake()

@@ -41,6 +41,9 @@ from services.partner_gateway.webhooks.message import signed
 if TYPE_CHECKING:
     from services.partner_gateway.door.context import Gateway
 
+GATHER = 0.1
+"""Seconds between what rings and the look at it: one look for what comes together, and streams are served first."""
+
 POLL = 1.0
 """Seconds between looks for what is due again, or was written by another process."""
 
@@ -92,6 +95,7 @@ class Sender:
             with suppress(TimeoutError):
                 async with asyncio.timeout(POLL):
                     await self._bell.wait()
+            await asyncio.sleep(GATHER)
 
     async def _look(self) -> None:
         """Make the deliveries that are owed, then give every webhook with something due its turn."""
