@@ -150,6 +150,14 @@ def partner(context: typer.Context) -> None:
     _pass_on(room, context)
 
 
+@app.command(rich_help_panel=SET_UP, context_settings=PASSED_ON)
+def board(context: typer.Context) -> None:
+    """The handover board's people: name them, sign them in, end it."""
+    from services.cli.board import app as room
+
+    _pass_on(room, context)
+
+
 @app.command(rich_help_panel=SET_UP)
 def config(as_json: AsJson = False) -> None:
     """Show every setting: its value, where that comes from, what it means. Secrets stay hidden."""

@@ -1,3 +1,5 @@
+"""Sites for a test, each ended with it."""
+
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
