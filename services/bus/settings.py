@@ -69,6 +69,7 @@ class Settings(BaseSettings):
     gateway_max_document: int = Field(50_000_000, gt=0, description="the largest document")
     gateway_rate: float = Field(50.0, gt=0, description="requests a second of one organisation, on average")
     gateway_burst: int = Field(500, gt=0, description="requests of one organisation at once")
+    gateway_streams: int = Field(20, gt=0, description="live streams that one organisation may have open at a process")
     gateway_session_minutes: float = Field(15.0, gt=0, description="a person's session ends after so long unused")
     gateway_session_hours: float = Field(10.0, gt=0, description="and after so long, however much it was used")
     gateway_page: int = Field(100, gt=0, le=1000, description="inbox entries on one page, unless asked otherwise")

@@ -185,7 +185,7 @@ async def side(name: str, folder: Path) -> AsyncIterator[asyncio.subprocess.Proc
         sys.executable, "-m", "tests.bench.gateway_streams", name,
         env=os.environ | {"SAFEBUS_DATA_DIR": str(folder), "SAFEBUS_SECRETS_FILE": str(settings().secrets_path),
                           "SAFEBUS_LOG_LEVEL": "ERROR", "SAFEBUS_GATEWAY_PORT": "0",
-                          "SAFEBUS_GATEWAY_BURST": "1000000"},
+                          "SAFEBUS_GATEWAY_BURST": "1000000", "SAFEBUS_GATEWAY_STREAMS": "1000000"},
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
     try:

@@ -121,6 +121,31 @@ async def test_a_stream_begins_with_what_is_there_and_goes_on_with_what_comes(ga
         assert one.data["cursor"] == one.id
 
 
+async def test_an_organisation_has_so_many_streams_open_and_no_more(at: Settings, gateway: Gateway, key: str) -> None:
+    """429 with when to try again; one that ends makes room, and another organisation has its own."""
+
+    def admit(connection: sa.Connection) -> str:
+        registry.add_partner(connection, "la:826", "local-authority", now_us=gateway.now_us)
+        return registry.add_key(connection, "la:826", {"inbox"}, now_us=gateway.now_us)
+
+    others = await gateway.access.write(admit)
+    async with open_door(at.model_copy(update={"gateway_streams": 2})) as door, asyncio.timeout(30):
+        mine = Client(door, key)
+        async with mine.open():
+            async with mine.open():
+                refused = await mine.get("/v1/inbox/stream")
+                assert (refused.status_code, refused.json()["type"]) == (429, "urn:safebus:problem:too-many-streams")
+                assert int(refused.headers["retry-after"]) >= 1
+                assert (await mine.get("/v1/inbox")).status_code == 200
+                async with Client(door, others).open():
+                    pass
+            while True:
+                with suppress(AssertionError):
+                    async with mine.open():
+                        break
+                await asyncio.sleep(0.1)
+
+
 async def test_a_stream_that_breaks_again_and_again_misses_and_repeats_nothing(
     gateway: Gateway, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:

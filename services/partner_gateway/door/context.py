@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from fastapi import Request
@@ -37,6 +38,8 @@ class Gateway:
     """Tells streams what is new in an inbox."""
     identifier: Identifier
     """Knows API keys and tokens."""
+    streams: Counter[str] = field(default_factory=Counter)
+    """By organisation, how many streams it has open here."""
 
     async def identify(self, token: str) -> Caller | None:
         """Whose API key or token this is; None if it is nobody's now."""

@@ -19,7 +19,7 @@ PROBLEMS: Mapping[int, str] = {
     413: "too-large: too many bytes, or too many events in a batch.",
     415: "unsupported-media-type, unsupported-type.",
     422: "invalid-event, invalid-request, …: every wrong field by JSON pointer, never its value.",
-    429: "too-many-requests: wait as long as Retry-After says.",
+    429: "too-many-requests, too-many-streams: wait as long as Retry-After says.",
     503: "try-again: unknown whether it was taken; make the same request again, an event with the same id.",
 }
 
@@ -55,11 +55,13 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
     ("get", "/v1/inbox/stream"): Operation(
         "streamInbox", "The inbox as Server-Sent Events", "Inbox", 200, None, (422,), "text/event-stream",
         "Messages `disclosure` with an entry each, `epoch` when numbers begin anew, `goodbye` with a reason; a comment "
-        "at least every 15 s. See the AsyncAPI document.",
+        "at least every 15 s. See the AsyncAPI document. One organisation may have so many open as the partnership "
+        "has set: 429 too-many-streams.",
     ),
     ("post", "/v1/receipts"): Operation(
         "giveReceipt", "A named practitioner has read a disclosure, or acted on it", "Inbox", 202, "ReceiptGiven",
-        (404, 409, 422), says="Durable; saying it again changes nothing.",
+        (404, 409, 422), says="Durable; saying it again changes nothing. Where your organisation has named "
+        "people, `practitioner` is the id, the sign-in or the exact name of one of them.",
     ),
     ("get", "/v1/webhooks"): Operation("listWebhooks", "Your webhooks", "Webhooks", 200, "Webhooks"),
     ("post", "/v1/webhooks"): Operation(
