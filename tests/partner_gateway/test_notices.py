@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import timedelta
 from email import message_from_bytes
 from pathlib import Path
@@ -22,6 +23,7 @@ from services.partner_gateway.door.serve import gateway_for
 from services.partner_gateway.inbox.projection import INBOXES
 from services.partner_gateway.inbox.tables import epoch
 from services.partner_gateway.notices import postman, turns
+from services.partner_gateway.notices.decide import MINUTE_US, Waiting, is_owed
 from services.partner_gateway.notices.letter import Letter, is_address, message
 from services.partner_gateway.notices.server import MailServer
 from services.partner_gateway.partners import registry
@@ -267,6 +269,30 @@ async def test_who_may_not_open_it_is_not_told_of_it(gateway: Gateway, box: Mail
     assert [mail["To"] for mail in box.mails[2:]] == [JO]
 
 
+EVERY = 15 * MINUTE_US
+
+
+@pytest.mark.parametrize(
+    ("minutes", "more", "owed"),
+    [
+        (15, {"fresh": 1}, True),
+        (14, {"fresh": 1}, False),
+        (15, {"soon": True}, True),
+        (14, {"soon": True}, False),
+        (15, {}, False),
+        (2, {"fresh": 1, "danger": True}, True),
+        (0.5, {"fresh": 1, "danger": True}, False),
+        (2, {"fresh": 1, "fresh_due_us": EVERY - 1}, True),
+        (2, {"fresh": 1, "fresh_due_us": EVERY}, False),
+    ],
+)
+def test_when_an_e_mail_is_owed(minutes: float, more: dict[str, Any], owed: bool) -> None:
+    """Every quarter of an hour at most; what cannot wait so long, every minute at most."""
+    waits = Waiting("e", 9, 3, None, 0, None, False, False, None)
+    now_us = int(minutes * MINUTE_US)
+    assert is_owed(replace(waits, **more), sent_us=0, every_us=EVERY, now_us=now_us) is owed
+
+
 # --- at least once, and to nobody who left
 
 
@@ -404,8 +430,9 @@ async def test_off_this_machine_only_by_tls(at: Settings, tmp_path: Path, monkey
     user = f"smtp://{USER.replace(':', '%3A')}:{PASSWORD.replace('@', '%40').replace('/', '%2F')}@127.0.0.2"
     async with mail_server(plain), mail_server(secure, starttls=context, login=True):
         with capture_logs() as logs:
-            for there in (plain, secure):  # the latter's certificate is nobody's yet
-                on = at.model_copy(update={"smtp_url": SecretStr(f"{user}:{there.port}")})
+            # The latter's certificate is nobody's yet.
+            for there, url in ((plain, plain.url), (secure, f"{user}:{secure.port}")):
+                on = at.model_copy(update={"smtp_url": SecretStr(url)})
                 async with gateway_for(on) as gateway:
                     await person(gateway, f"{there.port}@school.test")
                     await tell(gateway, people.outcome())
