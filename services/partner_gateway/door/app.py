@@ -10,7 +10,9 @@ from services.partner_gateway.door.context import Gateway
 from services.partner_gateway.door.who import caller
 from services.partner_gateway.partners import routes as partners
 from services.partner_gateway.person import routes as person
+from services.partner_gateway.person.site import PAGES
 from services.partner_gateway.webhooks import routes as webhooks
+from services.people.errors import ErrorPages
 from services.web import problems
 from services.web.protect import Protect
 
@@ -37,5 +39,6 @@ def application(gateway: Gateway) -> FastAPI:
 
     limits.install(app, gateway.settings)
     app.add_middleware(problems.Faults)
+    app.add_middleware(ErrorPages, pages=PAGES, programs=("/v1", "/docs"))
     app.add_middleware(Protect)
     return app
