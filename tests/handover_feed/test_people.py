@@ -29,10 +29,13 @@ from services.handover_feed.door.context import Board
 from services.handover_feed.people import staff
 from services.handover_feed.people.site import ROLES, SITE
 from services.handover_feed.people.tables import session
+from services.handover_feed.people.tables import staff as staff_table
 from services.handover_feed.people.visit import Visit, Visited, Watch, may, router
 from services.handover_feed.tables import metadata
 from services.people.sign_in import link_path
 from services.web import problems
+from tests.partner_gateway.issuer import CLIENT, local_issuer
+from tests.partner_gateway.issuer import SECRET as SECRET_THERE
 from tests.people.sites import csrf_of
 
 NOW = datetime(2026, 11, 23, 20, 0, tzinfo=UTC)
@@ -220,6 +223,37 @@ async def test_a_session_never_expires_while_it_holds_a_taken_matter(board: Boar
     assert SECRET in (await client.get("/board/matters/child-1")).text
     said = [SeenWhat.SIGNED_IN, SeenWhat.LOCKED, SeenWhat.SIGNED_IN]
     assert recorded(board) == [(person_id, what) for what in said]
+
+
+@pytest.mark.parametrize("factors", [["pwd"], ["pwd", "otp", "mfa"]])
+async def test_only_a_second_factor_opens_it_again(factors: list[str], board: Board, client: httpx.AsyncClient) -> None:
+    """At the issuer, freshly, and back at the matter; a password alone leaves it locked, and the matter theirs."""
+    async with local_issuer() as issuer:
+        board.settings = board.settings.model_copy(
+            update={
+                "oidc_issuer": issuer.address, "oidc_client_id": CLIENT, "oidc_client_secret": SecretStr(SECRET_THERE)
+            }
+        )  # fmt: skip
+        person_id = await named(board)
+        await board.access.write(lambda c: c.execute(staff_table.update().values(subject=issuer.sub)))
+
+        async def by_issuer(start: str) -> httpx.Response:
+            code = issuer.sign_in((await client.get(start)).headers["location"])
+            return await client.get("/sign-in/callback", params={"code": code, "state": issuer.asked["state"]})
+
+        assert (await by_issuer("/sign-in/start")).headers["location"] == "/"
+        await takes(board, person_id)
+        board.clock.step(NOW + timedelta(minutes=board.settings.board_session_minutes + 1))
+        page = await client.get("/board/matters/child-1", follow_redirects=True)
+        assert 'href="/sign-in/start?entry=child-1"' in page.text
+        issuer.claims = {"amr": factors}
+        answer = await by_issuer("/sign-in/start?entry=child-1")
+        good = "mfa" in factors
+        assert answer.headers.get("location") == ("/board/matters/child-1" if good else None)
+        again = await client.get("/board/matters/child-1")
+        assert (SECRET in again.text) == good
+        assert good or again.headers["location"] == "/locked?entry=child-1"
+        assert await board.access.read(lambda c: SITE.holds and SITE.holds(c, person_id)) == ["child-1"]
 
 
 async def test_nobody_signs_out_with_a_matter_in_hand(board: Board, client: httpx.AsyncClient) -> None:

@@ -59,6 +59,21 @@ async def test_nothing_but_a_new_sign_in_opens_it(one: Place, client: httpx.Asyn
     assert await rows(one) == 1
 
 
+async def test_a_use_that_is_noted_late_unlocks_nothing(one: Place, client: httpx.AsyncClient) -> None:
+    """A page that was asked for just before the lock is noted just after it."""
+    person = await one.name_one("Ada")
+    await one.signs_in(client, person)
+    one.holding[person] = ["7"]
+    token = client.cookies["safebus-one"]
+
+    def lock_first(connection: sa.Connection) -> None:
+        sessions.lock(one.site, connection, token)
+        sessions.note_use(one.site, connection, one.settings, token, one.now_us)
+
+    await one.access.write(lock_first)
+    assert (await client.get("/entries/7")).headers["location"] == "/locked?entry=7"
+
+
 async def test_it_is_recorded_once(one: Place, client: httpx.AsyncClient) -> None:
     """However often the page is asked for."""
     person = await one.name_one("Ada")
