@@ -66,7 +66,7 @@ async def form_of(site: Site[Any], request: Request, csrf: str) -> FormData:
     Raises:
         Refused: it may come from elsewhere.
     """
-    form = await request.form(max_files=0, max_fields=50, max_part_size=10_000)
+    form = await request.form(max_files=0, max_fields=1000, max_part_size=10_000)
     sent = form.get("csrf")
     from_elsewhere = request.headers.get("sec-fetch-site", "same-origin") != "same-origin"
     if from_elsewhere or not isinstance(sent, str) or not secrets.compare_digest(sent.encode(), csrf.encode()):

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, Route, async_playwright
 
-from services.bus.settings import ROOT, Settings
+from services.bus.settings import Settings
 from services.partner_gateway.door.context import Gateway
 from services.partner_gateway.door.serve import gateway_for, open_door
+from tests.browser import FLAGS, axe_finds_nothing, chromium, picture
 from tests.partner_gateway.people import NOW, SCHOOL, link_for, named_person
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or "/usr/bin/chromium"
-FLAGS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-PICTURES = ROOT / "docs" / "screenshots"
+__all__ = ["chromium", "picture"]
 
 
 @dataclass
@@ -52,17 +43,6 @@ class House:
         )
         context.set_default_timeout(10_000)
         return await context.new_page()
-
-
-@pytest.fixture(scope="session")
-def chromium() -> str:
-    """Where it is. Without one these tests are skipped, unless CI says that there must be one."""
-    if not Path(CHROMIUM).exists():
-        why = "there is no Chromium here (`apt-get install chromium`); the pages were tested without a browser only"
-        if os.environ.get("SAFEBUS_BROWSER") == "required":
-            pytest.fail(why)
-        pytest.skip(why)
-    return CHROMIUM
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
@@ -98,14 +78,6 @@ async def clean(house: House) -> Clean:
         await scripted.route(url, same)
         await scripted.goto(url)
         await scripted.unroute(url)
-        found = await Axe().run(scripted, options={"runOnly": WCAG, "resultTypes": ["violations"]})
-        assert found.violations_count == 0, found.generate_report()
+        await axe_finds_nothing(scripted)
 
     return check
-
-
-async def picture(page: Page, name: str, *, whole: bool = True) -> None:
-    """Kept when SAFEBUS_SCREENSHOTS=1 asks for it."""
-    if os.environ.get("SAFEBUS_SCREENSHOTS") == "1":
-        PICTURES.mkdir(parents=True, exist_ok=True)
-        await page.screenshot(path=PICTURES / f"{name}.png", full_page=whole)
