@@ -91,11 +91,11 @@ async def serving(
     scheme = "https" if place.cert else "http"
     address = place.url or f"{scheme}://{place.host}:{listening.getsockname()[1]}"
     log.info("door_open", address=address)
-    _tell_where(place.file, address)
+    told = _tell_where(place.file, address)
     try:
         yield address
     finally:
-        place.file.unlink(missing_ok=True)
+        _forget_where(place.file, told)
         server.should_exit = True
         await close()
         with suppress(TimeoutError):
@@ -111,10 +111,35 @@ def where(file: Path) -> str | None:
         return None
 
 
-def _tell_where(file: Path, address: str) -> None:
+class _Told(NamedTuple):
+    """What the file says now, and what another process said in it before."""
+
+    now: str
+    before: str | None
+
+
+def _tell_where(file: Path, address: str) -> _Told:
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    before = file.read_text("utf-8") if where(file) else None
+    told = json.dumps({"address": address, "pid": os.getpid()})
+    _write(file, told)
+    return _Told(told, before if before and json.loads(before)["pid"] != os.getpid() else None)
+
+
+def _forget_where(file: Path, told: _Told) -> None:
+    """Another door that was opened here since stays where it said; one from before that stands still is found again."""
+    with suppress(OSError):
+        if file.read_text("utf-8") != told.now:
+            return
+        if told.before:
+            _write(file, told.before)
+        if not told.before or not where(file):
+            file.unlink(missing_ok=True)
+
+
+def _write(file: Path, text: str) -> None:
     half = file.with_suffix(".half")
-    half.write_text(json.dumps({"address": address, "pid": os.getpid()}), "utf-8")
+    half.write_text(text, "utf-8")
     half.replace(file)
 
 
