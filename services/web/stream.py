@@ -86,10 +86,14 @@ class StreamingProtocol(H11Protocol):
 class Stream(Response):
     """One open stream, from a cursor on; without one, from the source's beginning."""
 
-    def __init__(self, hub: Hub, source: Source, cursor: Cursor | None) -> None:
+    def __init__(self, hub: Hub, source: Source, cursor: Cursor | None, beat: bytes = b": heartbeat\n\n") -> None:
+        """
+        Args:
+            beat: sent when nothing else is. A browser's script never sees a comment: a page's stream sends an event.
+        """
         super().__init__(None, headers=HEADERS)
         del self.headers["content-length"]
-        self._hub, self._source = hub, source
+        self._hub, self._source, self._beat = hub, source, beat
         self._epoch, self._number = cursor or ("", 0)
         self._dropped = ""
         self._attend = True
@@ -149,7 +153,7 @@ class Stream(Response):
         if piece := self._new_epoch(channel.epoch):
             await self._say(piece.frames)
         if self._begun == self._seen and now - self._seen_at >= HEARTBEAT * 2 / 3:
-            await self._say(b": heartbeat\n\n")
+            await self._say(self._beat)
         return ""
 
     def _new_epoch(self, now: str) -> Piece | None:

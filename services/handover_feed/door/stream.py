@@ -29,6 +29,9 @@ from services.web.stream import Stream
 CATCH_UP = 32
 """Cards read at once for a stream that is behind."""
 
+BEAT = b"event: beat\ndata:\n\n"
+"""By which a page knows that its stream stands: without one for a while, it says that the connection is lost."""
+
 router = APIRouter()
 
 
@@ -65,7 +68,7 @@ async def pages(
 
     cursor = cursor_of(last_event_id or after) or await board.access.read(_now)
     await _beyond(board, cursor)
-    return Stream(board.hub, Cards(board, PAGES, f"person {visit.staff.person_id}", may), cursor)
+    return Stream(board.hub, Cards(board, PAGES, f"person {visit.staff.person_id}", may), cursor, BEAT)
 
 
 def _now(connection: sa.Connection) -> Cursor:
