@@ -29,7 +29,7 @@ from services.web.stream import Stream
 CATCH_UP = 32
 """Cards read at once for a stream that is behind."""
 
-BEAT = b"event: beat\ndata:\n\n"
+BEAT = b"event: beat\ndata: {}\n\n"
 """By which a page knows that its stream stands: without one for a while, it says that the connection is lost."""
 
 router = APIRouter()
