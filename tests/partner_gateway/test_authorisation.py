@@ -77,6 +77,7 @@ NEEDS: dict[Route, frozenset[str]] = {
     ("DELETE", WEBHOOK): INBOX,
     ("GET", WEBHOOK + "/deliveries"): INBOX,
     ("POST", WEBHOOK + "/deliveries/{notice}/resend"): INBOX,
+    ("POST", WEBHOOK + "/rotate-secret"): INBOX,
     ("POST", WEBHOOK + "/recover"): INBOX,
     ("POST", "/v1/documents"): TYPES,
     ("GET", "/v1/documents/{sha256}"): INBOX,
@@ -298,6 +299,7 @@ async def test_anothers_id_is_answered_as_one_that_nobody_has(
         ("GET", WEBHOOK): (hook, no_hook),
         ("GET", WEBHOOK + "/deliveries"): (hook, no_hook),
         ("POST", WEBHOOK + "/deliveries/{notice}/resend"): (hook, no_hook),
+        ("POST", WEBHOOK + "/rotate-secret"): (hook, no_hook),
         ("POST", WEBHOOK + "/recover"): (hook, no_hook),
         ("DELETE", WEBHOOK): (hook, no_hook),
     }

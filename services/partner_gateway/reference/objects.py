@@ -229,6 +229,10 @@ SCHEMAS: Mapping[str, JsonSchema] = {
     ),
     "Webhook": an_object("A webhook and how it fares.", _WEBHOOK),
     "WebhookMade": an_object("A new webhook. Its secret is shown this once.", _WEBHOOK | {"secret": TEXT}),
+    "WebhookRotated": an_object(
+        "A webhook's new secret, shown this once, and until when the former one signs beside it.",
+        _WEBHOOK | {"secret": TEXT, "former_until": WHEN},
+    ),
     "Webhooks": an_object("Your webhooks.", {"webhooks": listed("Webhook")}),
     "Delivery": an_object("One notice and its attempts.", _DELIVERY),
     "Deliveries": an_object("The newest first.", {"deliveries": listed("Delivery")}),
@@ -308,6 +312,8 @@ EXAMPLES: Mapping[str, Any] = {
     },
     "Webhook": _WEBHOOK_EXAMPLE,
     "WebhookMade": _WEBHOOK_EXAMPLE | {"secret": "whsec_c2hvd24gaGVyZSBvbmNlLCBhbmQgbmV2ZXIgYWdhaW4="},
+    "WebhookRotated": _WEBHOOK_EXAMPLE
+    | {"secret": "whsec_YW5vdGhlciBvbmUsIGFuZCBuZXZlciBhZ2FpbiwgdG9vIQ==", "former_until": "2026-11-21T16:05:00Z"},
     "Webhooks": {"webhooks": [_WEBHOOK_EXAMPLE]},
     "Delivery": _DELIVERY_EXAMPLE,
     "Deliveries": {"deliveries": [_DELIVERY_EXAMPLE]},

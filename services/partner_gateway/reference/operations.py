@@ -79,6 +79,10 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
     ("post", "/v1/webhooks/{webhook_id}/deliveries/{notice}/resend"): Operation(
         "resendNotice", "Send one notice again", "Webhooks", 202, "Delivery", (404, 409, 422), says="It is sent."
     ),
+    ("post", "/v1/webhooks/{webhook_id}/rotate-secret"): Operation(
+        "rotateWebhookSecret", "A new secret for a webhook", "Webhooks", 201, "WebhookRotated", (404, 409),
+        says="Notices are signed with it from now on, and with the former one as well until `former_until`.",
+    ),
     ("post", "/v1/webhooks/{webhook_id}/recover"): Operation(
         "recoverWebhook", "Send notices of all entries after a cursor", "Webhooks", 202, "Recovered",
         (404, 409, 410, 422), says="They are sent, in order.",

@@ -17,7 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from services.bus.settings import Settings
 from services.partner_gateway.inbox import reading
 from services.partner_gateway.inbox.tables import counter, entry
-from services.partner_gateway.tables import attempt, delivery, partner, webhook
+from services.partner_gateway.tables import attempt, delivery, former_secret, partner, webhook
 from services.partner_gateway.webhooks import pace
 from services.partner_gateway.webhooks.egress import Outcome
 from services.partner_gateway.webhooks.message import LATE, Notice
@@ -41,7 +41,8 @@ class Turn:
     webhook_id: str
     holder: str
     url: str
-    secret: str
+    secrets: Sequence[str]
+    """What signs now: the present one, then those of before that have not ended."""
     notice: Notice
     attempt: int
     """1 for the first."""
@@ -211,7 +212,8 @@ def _next(connection: sa.Connection, webhook_id: str, holder: str, now_us: int) 
         return None
     connection.execute(webhook.update().where(_is(webhook_id)).values(leased_until_us=now_us + LEASE_US))
     notice = Notice(found.epoch, found.number, found.kind, found.about, found.made_us)
-    return Turn(webhook_id, holder, hook.url, hook.secret, notice, found.attempts + 1)
+    secrets = [hook.secret, *formers(connection, webhook_id, now_us=now_us)]
+    return Turn(webhook_id, holder, hook.url, secrets, notice, found.attempts + 1)
 
 
 def _let_go(connection: sa.Connection, webhook_id: str, holder: str, now_us: int) -> None:
@@ -254,6 +256,13 @@ def _delivery(webhook_id: str, notice: Notice, until_us: int) -> dict[str, objec
 def locked(connection: sa.Connection, webhook_id: str) -> sa.Row[Any] | None:
     """The webhook as it is now, held until the transaction ends; SQLite holds everything."""
     return connection.execute(sa.select(webhook).where(_is(webhook_id)).with_for_update()).first()
+
+
+def formers(connection: sa.Connection, webhook_id: str, *, now_us: int) -> Sequence[str]:
+    """Secrets of before that sign still, beside the present one; the latest first."""
+    live = sa.and_(former_secret.c.webhook_id == webhook_id, former_secret.c.until_us > now_us)
+    query = sa.select(former_secret.c.secret).where(live).order_by(former_secret.c.until_us.desc())
+    return connection.execute(query).scalars().all()
 
 
 def open_webhooks() -> sa.Select[Any]:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from services.partner_gateway.door.cursor import EpochChanged
 from services.partner_gateway.inbox import reading
-from services.partner_gateway.tables import attempt, delivery, webhook
+from services.partner_gateway.tables import attempt, delivery, former_secret, webhook
 from services.partner_gateway.webhooks import deliveries
 from services.partner_gateway.webhooks.deliveries import GIVEN_UP, RENUMBERED, WAITING
 from services.partner_gateway.webhooks.message import Notice, new_secret
@@ -22,6 +22,9 @@ from services.web.problems import Problem
 
 MOST = 10
 """Webhooks of one organisation, closed ones too until they are deleted."""
+
+MOST_SECRETS = 5
+"""Secrets of one webhook that sign at the same time."""
 
 _NOTICE = re.compile(r"(?:(late|[0-9a-f]{8})\.)?([0-9]{1,18})")
 
@@ -85,7 +88,7 @@ def delete(connection: sa.Connection, of: Of) -> None:
     """No such webhook any more, nor anything about it. Raises 404 as `one`."""
     _own(connection, of)
     deliveries.locked(connection, of.webhook_id)
-    for table in (attempt, delivery, webhook):
+    for table in (attempt, delivery, former_secret, webhook):
         connection.execute(table.delete().where(table.c.webhook_id == of.webhook_id))
 
 
@@ -139,6 +142,27 @@ def recover(connection: sa.Connection, of: Of, after: Cursor) -> int:
     connection.execute(webhook.update().where(webhook.c.webhook_id == of.webhook_id).values(from_there))
     _wake(connection, of)
     return last + 1 - begin
+
+
+def rotate(connection: sa.Connection, of: Of, *, now_us: int, until_us: int) -> str:
+    """A new secret, which signs from now on; what signed before signs beside it until then, or its own end if sooner.
+
+    Raises:
+        Problem: 404 as `one`; 409, the webhook is closed, or five secrets sign for it already.
+    """
+    held = _held(connection, of)
+    if len(deliveries.formers(connection, of.webhook_id, now_us=now_us)) + 1 >= MOST_SECRETS:
+        raise Problem(
+            409, "too-many-secrets", f"{MOST_SECRETS} secrets sign for this webhook; ask again when one has ended"
+        )
+    over = (former_secret.c.webhook_id == of.webhook_id) & (former_secret.c.until_us <= now_us)
+    connection.execute(former_secret.delete().where(over))
+    if until_us > now_us:
+        row = {"webhook_id": of.webhook_id, "secret": held.secret, "until_us": until_us}
+        connection.execute(former_secret.insert(), row)
+    secret = new_secret()
+    connection.execute(webhook.update().where(webhook.c.webhook_id == of.webhook_id).values(secret=secret))
+    return secret
 
 
 def _own(connection: sa.Connection, of: Of) -> sa.Row[Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from base64 import b64encode
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -57,14 +58,17 @@ def new_secret() -> str:
     return "whsec_" + b64encode(secrets.token_bytes(32)).decode()
 
 
-def signed(notice: Notice, secret: str) -> tuple[dict[str, str], bytes]:
-    """Headers and body of one attempt. Its timestamp is the real time, also in a demo: receivers refuse any other."""
+def signed(notice: Notice, keys: Sequence[str]) -> tuple[dict[str, str], bytes]:
+    """Headers and body of one attempt, with a signature by each of the webhook's secrets: a receiver needs one of them.
+
+    Its timestamp is the real time, also in a demo: receivers refuse any other.
+    """
     body, now = notice.body(), datetime.now(UTC)
     headers = {
         "Content-Type": "application/json",
         "User-Agent": "safebus-webhooks/1",
         "webhook-id": notice.id,
         "webhook-timestamp": str(int(now.timestamp())),
-        "webhook-signature": Webhook(secret).sign(notice.id, now, body.decode()),
+        "webhook-signature": " ".join(Webhook(key).sign(notice.id, now, body.decode()) for key in keys),
     }
     return headers, body

@@ -10,7 +10,8 @@ from starlette.responses import JSONResponse, Response
 
 from services.partner_gateway.door.context import gateway_of
 from services.partner_gateway.door.who import INBOX, Caller, authorise, caller
-from services.partner_gateway.webhooks import deliveries, kept
+from services.partner_gateway.inbox import reading
+from services.partner_gateway.webhooks import deliveries, kept, pace
 from services.partner_gateway.webhooks.egress import NotAllowed, check
 from services.partner_gateway.webhooks.kept import Of
 from services.web.cursor import Cursor
@@ -108,6 +109,22 @@ async def resend(request: Request, of: Own, notice: str) -> Response:
     until_us = deliveries.until(gateway.settings, now_us)
     found = await gateway.access.write(lambda c: kept.resend(c, of, notice, now_us=now_us, until_us=until_us))
     return JSONResponse(found, 202)
+
+
+@router.post("/v1/webhooks/{webhook_id}/rotate-secret", status_code=201)
+async def rotate(request: Request, of: Own) -> Response:
+    """A new secret, shown this once. Until `former_until` notices are signed with the former one as well: give your
+    endpoint the new one before then. If the answer did not reach you, ask again: no secret ends sooner for that."""
+    gateway = gateway_of(request)
+    now_us = gateway.now_us
+    until_us = now_us + int(gateway.settings.webhook_overlap_hours * 3_600 * pace.SECOND_US)
+
+    def write(connection: Any) -> dict[str, Any]:
+        secret = kept.rotate(connection, of, now_us=now_us, until_us=until_us)
+        more = {"secret": secret, "former_until": reading.moment(until_us)}
+        return kept.one(connection, of, now_us=now_us) | more
+
+    return JSONResponse(await gateway.access.write(write), 201)
 
 
 @router.post("/v1/webhooks/{webhook_id}/recover", status_code=202)

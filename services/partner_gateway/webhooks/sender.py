@@ -147,7 +147,7 @@ class Sender:
             )
 
     async def _try(self, turn: Turn) -> Outcome:
-        headers, body = signed(turn.notice, turn.secret)
+        headers, body = signed(turn.notice, turn.secrets)
         outcome = await self._egress.post(turn.url, headers, body)
         ATTEMPTS.labels("taken" if outcome.taken else "failed").inc()
         log.info(
