@@ -123,8 +123,7 @@ class Letters:
         """
         try:
             await self._line.ready_for({event.topic})
-            new = Letter.of(event, event_id, self.now_us)
-            self._sending(new)
+            new = self._fit(event, event_id)
             stands = await self._access.write(partial(_written, new=new))
             if (stands.type, stands.asked) != (new.type, new.asked):
                 raise SaidOtherwise("this form was sent before with something else in it; open the page again")
@@ -148,15 +147,20 @@ class Letters:
         """Something was written down to be sent."""
         self._bell.set()
 
-    def _sending(self, one: Letter) -> Sending:
-        event = one.event
+    def _fit(self, event: Event, event_id: str) -> Letter:
+        """As it will be kept, if the bus takes it. Raises UserMistake if it does not."""
         try:
-            key, value = self._codec.key_of(event), self._codec.encode(event)
+            new = Letter.of(event, event_id, self.now_us)
+            sending = self._sending(new)
         except (OverflowError, ValueError):  # their text holds the value
             raise UserMistake("what was written holds a character that cannot be kept; take it out") from None
-        if (size := len(key) + len(value)) > self._at.max_event_bytes:
+        if (size := len(sending.key) + len(sending.value or b"")) > self._at.max_event_bytes:
             raise UserMistake(f"what was written has {size} bytes; at most {self._at.max_event_bytes} can be kept")
-        return Sending(key, value, self._codec.headers(event.envelope))
+        return new
+
+    def _sending(self, one: Letter) -> Sending:
+        event = one.event
+        return Sending(self._codec.key_of(event), self._codec.encode(event), self._codec.headers(event.envelope))
 
     async def _send(self, letters: Sequence[Letter]) -> None:
         """In order for each key. Raises Surroundings if one is not acknowledged."""

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from services.bus.events import CardAct, CardFact, FactKind, HandoverAct, MatterChanged, MatterState, ShiftClosed, Team
-from services.bus.settings import Settings
 from services.handover_feed.acting.acts import NOT_RECORDED
 from services.handover_feed.acting.ids import event_id
 from services.handover_feed.acting.letters import NotRecorded, SaidOtherwise
@@ -21,7 +20,8 @@ from services.handover_feed.acting.tables import letter
 from services.handover_feed.acting.who import Staff, worker
 from services.handover_feed.board import reading
 from services.handover_feed.board.reading import Passage
-from services.handover_feed.shifts import Duty, Shift, shift_of
+from services.handover_feed.shifts import Shift, shift_of
+from services.handover_feed.wiring import duty_of
 
 if TYPE_CHECKING:
     from services.handover_feed.door.context import Board
@@ -158,15 +158,6 @@ async def summary(board: Board, shift: Shift) -> Summary:
         lowered=acts(HandoverAct.RISK_CHANGED),
         waiting=[(card, shift.ends_at - card.waiting_since) for card in waiting if card.waiting_since],
         escalated=[p.card for p in passages if p.card.escalation],
-    )
-
-
-def duty_of(at: Settings) -> Duty:
-    """When the sides change here."""
-    return Duty(
-        time.fromisoformat(at.board_day_from),
-        time.fromisoformat(at.board_night_from),
-        timedelta(minutes=at.board_take_within_minutes),
     )
 
 
