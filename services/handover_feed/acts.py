@@ -1,0 +1,187 @@
+"""Who has a matter, by what workers did, in the order of the log: of two who take it, the first has it (N8).
+
+Only what acts themselves say decides: who, when, and which facts the worker had seen. What is known of the child comes
+by other topics, in no order with these, and a recovery must accept and refuse as it was done at first (DESIGN.md §1.6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, Self
+
+from pydantic import AwareDatetime
+
+from services.bus.calendar import LONDON
+from services.bus.envelope import Model
+from services.bus.events import CardAct, HandoverAct, HandoverActed, HandoverNoted, RiskCriterion, Team, Worker
+from services.handover_feed.shifts import DUTY, Duty, team_on_duty
+
+LATEST = 30
+"""Acts that are kept; who has the matter, and what was closed, is kept whatever their number."""
+MOST_IDS = 1_000
+"""Facts that are remembered as seen or closed, the latest."""
+LONGEST_REASON = 1_000
+
+TO = {HandoverAct.HANDED_TO_DAY: Team.DAY, HandoverAct.HANDED_TO_NIGHT: Team.NIGHT}
+SIDES = {Team.DAY: "the day team", Team.NIGHT: "the night team"}
+NEED_NO_REASON = (HandoverAct.TAKEN, HandoverAct.LET_GO)
+NO_ACT = (HandoverAct.UNKNOWN, HandoverAct.NOTED)
+
+
+class Lowering(Model):
+    """A worker's judgement that a criterion no longer holds, for the facts that the worker had seen."""
+
+    criterion: RiskCriterion
+    facts: tuple[str, ...]
+    by: str
+    reason: str
+    at: AwareDatetime
+
+
+class Standing(Model):
+    """Where a matter stands by what workers did."""
+
+    holder: Worker | None = None
+    taken_at: AwareDatetime | None = None
+    side: Team = Team.UNKNOWN
+    """Which side has it by the last act; UNKNOWN before the first."""
+    last: HandoverAct = HandoverAct.UNKNOWN
+    """The last act that moved it."""
+    moved_at: AwareDatetime | None = None
+    seen: tuple[str, ...] = ()
+    """Facts that whoever moved it last had seen: any other is news."""
+    released: tuple[str, ...] = ()
+    """Facts that somebody saw to who does so no longer."""
+    released_at: AwareDatetime | None = None
+    closed: tuple[str, ...] = ()
+    lowered: tuple[Lowering, ...] = ()
+    acts: tuple[CardAct, ...] = ()
+    ids: tuple[str, ...] = ()
+
+    def after(self, acted: HandoverActed, duty: Duty = DUTY) -> Self:
+        """Where it stands once that was done, or tried. An act that comes again changes nothing."""
+        if acted.act_id in self.ids:
+            return self
+        refused = self.refusal(acted, duty)
+        noted = self._noting(acted.act_id, acted.act, acted.by, acted.acted_at, acted.reason, refused)
+        return noted if refused else noted._moved(acted)
+
+    def noted(self, note: HandoverNoted) -> Self:
+        """A note is nobody's taking or leaving; it stands among what was done."""
+        if note.note_id in self.ids:
+            return self
+        return self._noting(note.note_id, HandoverAct.NOTED, note.by, note.written_at, None, None)
+
+    def refusal(self, acted: HandoverActed, duty: Duty = DUTY) -> str | None:
+        """Why it does not take effect, in one sentence; None if it does.
+
+        Nobody acts on what another holds, for that one may be on the way to the child. A worker who cannot be asked
+        any more can be made to let go, by anybody who says why; and whoever is on duty takes what has come since from
+        one who is not.
+        """
+        reason = (acted.reason or "").strip()
+        if acted.act in NO_ACT:
+            return "This board does not know that act."
+        if not reason and acted.act not in NEED_NO_REASON:
+            return "A reason is needed: whoever sees to this next must know why."
+        if self.holder and self.holder.person_id != acted.by.person_id:
+            if acted.act is HandoverAct.LET_GO:
+                return None if reason else f"{self._who(acted)}; say why it is let go instead."
+            if not (acted.act is HandoverAct.TAKEN and self._left_behind(acted, duty)):
+                return f"{self._who(acted)}."
+        match acted.act:
+            case HandoverAct.LET_GO if not self.holder:
+                return "Nobody had taken this."
+            case HandoverAct.HANDED_TO_DAY | HandoverAct.HANDED_TO_NIGHT:
+                return self._not_handed(acted)
+            case HandoverAct.TAKEN_BACK if self.last not in TO:
+                return "This was not handed on, so it cannot be taken back."
+            case HandoverAct.TAKEN_BACK if acted.by.team is self.side:
+                return f"{SIDES.get(self.side, 'Your side').capitalize()} has this: take it instead."
+            case HandoverAct.RISK_CHANGED if not (set(acted.no_longer) - {RiskCriterion.UNKNOWN} and acted.addresses):
+                return "Say which risk no longer holds, and of what."
+        return None
+
+    def is_lowered(self, criterion: RiskCriterion, fact_id: str) -> bool:
+        return any(one.criterion is criterion and fact_id in one.facts for one in self.lowered)
+
+    def _not_handed(self, acted: HandoverActed) -> str | None:
+        to = TO[acted.act]
+        if acted.by.team is to:
+            return f"You are with {SIDES[to]} yourself."
+        again = self.last in TO and self.side is to and set(acted.addresses) <= set(self.seen)
+        return (
+            f"{SIDES[to].capitalize()} has had this since {_clock(self.moved_at, acted.acted_at)}." if again else None
+        )
+
+    def _left_behind(self, acted: HandoverActed, duty: Duty) -> bool:
+        """Whether the holder's side is off duty, and the worker has seen something that the holder has not."""
+        assert self.holder
+        on_duty = team_on_duty(acted.acted_at, duty)
+        news = set(acted.addresses) - set(self.seen)
+        return acted.by.team is on_duty and self.holder.team is not on_duty and bool(news)
+
+    def _who(self, acted: HandoverActed) -> str:
+        assert self.holder
+        since = _clock(self.taken_at, acted.acted_at)
+        return f"{self.holder.name}, {self.holder.post}, has had it since {since}"
+
+    def _moved(self, acted: HandoverActed) -> Self:
+        """Who has it once an act has taken effect."""
+        addressed = tuple(acted.addresses[:MOST_IDS])
+        moved: dict[str, Any] = {
+            "holder": None, "taken_at": None, "side": acted.by.team, "last": acted.act, "moved_at": acted.acted_at,
+            "seen": addressed,
+        }  # fmt: skip
+        freed = {"released": _latest(self.seen, addressed), "released_at": acted.acted_at}
+        match acted.act:
+            case HandoverAct.TAKEN:
+                mine = self.holder is not None and self.holder.person_id == acted.by.person_id
+                taken_at = self.taken_at if mine else acted.acted_at
+                seen = _latest(self.seen, addressed) if mine else addressed
+                return self._with(moved | {"holder": acted.by, "taken_at": taken_at, "seen": seen})
+            case HandoverAct.LET_GO | HandoverAct.TAKEN_BACK:
+                return self._with(moved | freed | {"seen": _latest(self.seen, addressed)})
+            case HandoverAct.HANDED_TO_DAY | HandoverAct.HANDED_TO_NIGHT:
+                return self._with(moved | freed | {"side": TO[acted.act]})
+            case HandoverAct.CLOSED:
+                return self._with(moved | {"closed": _latest(self.closed, addressed)})
+        judged = (
+            Lowering(
+                criterion=criterion,
+                facts=addressed,
+                by=f"{acted.by.name}, {acted.by.post}",
+                reason=(acted.reason or "").strip()[:LONGEST_REASON],
+                at=acted.acted_at,
+            )
+            for criterion in acted.no_longer
+            if criterion is not RiskCriterion.UNKNOWN
+        )
+        return self._with({"lowered": (*self.lowered, *judged)[-LATEST:]})
+
+    def _noting(
+        self, act_id: str, act: HandoverAct, by: Worker, at: datetime, reason: str | None, refused: str | None
+    ) -> Self:
+        reason = (reason or "").strip()[:LONGEST_REASON] or None
+        done = CardAct(act_id=act_id, act=act, by=by, acted_at=at, reason=reason, refused=refused)
+        # By the clock, since notes and acts come by two topics.
+        acts = sorted((*self.acts, done), key=lambda act: (act.acted_at, act.act_id))
+        return self._with({"acts": tuple(acts[-LATEST:]), "ids": _latest(self.ids, (act_id,))})
+
+    def _with(self, changed: dict[str, Any]) -> Self:
+        return self.model_copy(update=changed)
+
+
+def _latest(before: Iterable[str], now: Iterable[str]) -> tuple[str, ...]:
+    """Each once, the latest last, as many as are remembered."""
+    return tuple(dict.fromkeys([*before, *now]))[-MOST_IDS:]
+
+
+def _clock(at: datetime | None, now: datetime) -> str:
+    """A time as a worker reads it at `now`: the day as well, unless it is today."""
+    if at is None:
+        return "before"
+    local = at.astimezone(LONDON)
+    same = local.date() == now.astimezone(LONDON).date()
+    return local.strftime("%H:%M" if same else "%H:%M on %A %-d %B")

@@ -1,0 +1,63 @@
+"""Whatever concerns a child, and what workers do → handover.board, handover.escalations."""
+
+from datetime import time, timedelta
+
+from services.bus.envelope import Event
+from services.bus.events import (
+    ChildMatched,
+    ChildUnmatched,
+    ContactReceived,
+    DeadLetter,
+    DeadlineMet,
+    DeadlineMissed,
+    DeadlineSet,
+    DecisionMade,
+    DisclosureRead,
+    HandoverActed,
+    HandoverEscalated,
+    HandoverNoted,
+    HealthUpdated,
+    InformationRequested,
+    InformationReturned,
+    MatterChanged,
+    OutcomeShared,
+    PoliceNotified,
+    SchoolAlerted,
+    ShiftClosed,
+)
+from services.bus.service import Service
+from services.bus.settings import Settings
+from services.handover_feed.board.projection import BOARD
+from services.handover_feed.decide import escalate, keep, show
+from services.handover_feed.shifts import Duty
+from services.handover_feed.view import on_duty
+
+ABOUT_A_MATTER: tuple[type[Event], ...] = (
+    PoliceNotified, ChildUnmatched, ChildMatched, SchoolAlerted, ContactReceived, InformationRequested,
+    InformationReturned, DecisionMade, OutcomeShared, HealthUpdated, DisclosureRead, DeadlineSet, DeadlineMet,
+    DeadlineMissed, DeadLetter, HandoverNoted, HandoverActed, HandoverEscalated,
+)  # fmt: skip
+
+
+def duty_of(at: Settings) -> Duty:
+    """When the sides change, and how long danger may wait, as this installation is set up."""
+    return Duty(
+        day_from=time.fromisoformat(at.board_day_from),
+        night_from=time.fromisoformat(at.board_night_from),
+        take_within=timedelta(minutes=at.board_take_within_minutes),
+    )
+
+
+def service(duty: Duty) -> Service:
+    """The room, with its hours."""
+    return Service(
+        name="handover-feed",
+        on=dict.fromkeys(ABOUT_A_MATTER, show) | {MatterChanged: keep, ShiftClosed: keep},
+        emits=(MatterChanged, HandoverEscalated),
+        view=on_duty(duty),
+        on_alarm=escalate,
+        projection=BOARD,
+    )
+
+
+SERVICE = service(duty_of(Settings()))  # read afresh: nobody's cached settings are made by importing this
