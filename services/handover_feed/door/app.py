@@ -6,12 +6,13 @@ from fastapi import FastAPI
 
 from services.handover_feed.door import api, stream
 from services.handover_feed.door.context import Board
+from services.handover_feed.pages import routes as pages
 from services.handover_feed.people import visit as people
 from services.web import problems
 from services.web.limits import Limits
 from services.web.protect import Protect
 
-ROUTERS = (api.router, stream.router, people.router)
+ROUTERS = (api.router, stream.router, people.router, pages.router)
 
 MOST_BODY = 200_000
 """Bytes of a form: a decision with all of its reasons."""

@@ -15,6 +15,7 @@ from services.bus.settings import Settings
 from services.handover_feed.acting.seen import saw
 from services.handover_feed.board import reading
 from services.handover_feed.door.context import board_of
+from services.handover_feed.pages.words import FILTERS
 from services.handover_feed.people.tables import link, session, staff
 from services.people.pages import Pages
 from services.people.site import Seen, Site, Terms, Words
@@ -80,6 +81,7 @@ SITE = Site(
         nothing="There is nothing at this address, or nothing for you.",
         home="Go to the board",
     ),
+    filters=FILTERS,
     holds=reading.holds,
     held="/board/mine",
     seen=_seen,

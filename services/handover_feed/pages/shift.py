@@ -1,0 +1,107 @@
+"""The end of a shift: each matter that is still open is asked about; then the summary, to be read and printed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+from uuid import uuid4
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import RedirectResponse
+from starlette.responses import Response
+
+from services.bus.events import MatterChanged, SeenWhat, Team
+from services.handover_feed.acting import seen, shifts
+from services.handover_feed.pages.frame import OTHER, Frame, frame, shift_in_full
+from services.handover_feed.pages.opened import told_of
+from services.handover_feed.pages.shown import Shown
+from services.handover_feed.people.site import PAGES, SITE
+from services.handover_feed.people.visit import Visit
+from services.handover_feed.shifts import Shift, shift_of
+from services.handover_feed.wiring import duty_of
+from services.people.visit import form_of as sent_by
+
+router = APIRouter(route_class=PAGES.route, include_in_schema=False)
+
+
+@router.get("/board/shift")
+async def asks(request: Request, visit: Visit) -> Response:
+    """What is left to hand on, to close, or to say of that it stays."""
+    around = await frame(request, visit.staff)
+    return await _left(request, around, set())
+
+
+@router.post("/board/shift")
+async def close(request: Request, visit: Visit) -> Response:
+    """Close it; while anything is unaddressed, the page says what."""
+    sent = await sent_by(SITE, request, visit.staff.csrf)
+    around = await frame(request, visit.staff)
+    stays = {str(one) for one in sent.getlist("stays")}
+    closing = await shifts.close(around.board, visit.staff, stays=stays)
+    if closing.refused is None:
+        return RedirectResponse("/board/shift/summary", 303)
+    return await _left(request, around, stays, closing.refused, closing.unaddressed)
+
+
+async def _left(
+    request: Request, around: Frame, stays: set[str], refused: str = "", still: Sequence[MatterChanged] = ()
+) -> Response:
+    board, staff = around.board, around.staff
+    shift = shifts.own_shift(board, staff.team)
+    cards = await shifts.unaddressed(board, staff.team)
+    left = [(around.show(card), shifts.may_stay(card), str(uuid4())) for card in cards]
+    anchors = {m.id: f"left-{n}" for n, (m, _, _) in enumerate(left, 1)}
+    wrong = [(f"{around.show(card).title}: still open", anchors.get(card.matter_id, "left")) for card in still]
+    return PAGES.render(
+        request,
+        "shift.html",
+        422 if refused else 200,
+        left=left,
+        stays=stays,
+        own=shift_in_full(shift),
+        closed=await shifts.is_closed(board, shift),
+        to="day" if OTHER.get(staff.team, Team.DAY) is Team.DAY else "night",
+        told=await told_of(board, request),
+        **{**around.context, "error": [(refused, "left"), *wrong] if refused else None},
+    )
+
+
+@router.get("/board/shift/summary")
+async def summary(request: Request, visit: Visit, before: Annotated[int, Query(ge=0, le=30)] = 0) -> Response:
+    """What the shift brought, or one before it: for whoever takes over, on screen and on paper."""
+    around = await frame(request, visit.staff)
+    shift = _before(around, before)
+    found = await shifts.summary(around.board, shift)
+    seen.saw(around.board, visit.staff.person_id, visit.staff.team, SeenWhat.SUMMARY)
+    return PAGES.render(
+        request, "summary.html", summary=found, by_matter=_by_matter(around, found), own=shift_in_full(shift),
+        before=before, show=around.show, **around.context,
+    )  # fmt: skip
+
+
+def _before(around: Frame, number: int) -> Shift:
+    shift = around.shift
+    for _ in range(number):
+        shift = shift_of(shift.began_at - (shift.began_at.resolution), duty_of(around.board.settings))
+    return shift
+
+
+def _by_matter(around: Frame, found: shifts.Summary) -> list[tuple[Shown, list[Any], list[Any]]]:
+    """Each matter with what came and what was done, the oldest first; what a reader may not see is left to its link."""
+    facts: dict[str, list[Any]] = {}
+    acts: dict[str, list[Any]] = {}
+    cards: dict[str, MatterChanged] = {}
+    for card, fact in (*found.came, *found.notes, *found.decided):
+        cards[card.matter_id] = card
+        facts.setdefault(card.matter_id, []).append(fact)
+    for card, act in (*found.taken, *found.ended, *found.handed_on, *found.lowered):
+        cards[card.matter_id] = card
+        acts.setdefault(card.matter_id, []).append(act)
+    return [
+        (
+            around.show(card),
+            sorted(facts.get(own_id, ()), key=lambda one: one.heard_at),
+            sorted(acts.get(own_id, ()), key=lambda one: one.acted_at),
+        )
+        for own_id, card in cards.items()
+    ]
