@@ -1,1 +1,1 @@
-"""Hears what concerns a child at risk tonight, keeps one card a matter, shows both sides of the handover the worst first."""
+"""Hears what concerns a child, keeps one card a matter, and shows both sides of the handover the worst first."""

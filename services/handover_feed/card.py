@@ -18,10 +18,9 @@ from services.bus.events import (
     Told,
     YesNoUnknown,
 )
-from services.handover_feed import sentences
 from services.handover_feed.facts import Fact
 from services.handover_feed.risk import reasons
-from services.handover_feed.sentences import word
+from services.handover_feed.sentences import escalation, said_by, word, words
 from services.handover_feed.state import State, due_by, ordered, settled, state_of
 
 if TYPE_CHECKING:
@@ -92,7 +91,7 @@ def card(matter: Matter, directory: Directory) -> dict[str, Any]:
         "protective_instructions": list(known.instructions),
         "adults_of_concern": list(known.adults),
         "escalated_at": matter.paged_at,
-        "escalation": sentences.escalation(matter.escalation) if matter.escalation else None,
+        "escalation": escalation(matter.escalation) if matter.escalation else None,
         "interrupts": bool(state.danger),
         "risk": reasons(matter, state, record),
         "facts": _within_room([*_facts(matter, state, directory, confidential=confidential)]),
@@ -150,15 +149,15 @@ def _facts(matter: Matter, state: State, directory: Directory, *, confidential: 
             settled=True,
         )
     for fact in shown:
-        words = [sentences.words(fact, directory, confidential=confidential), _answered(fact, matter)]
+        said = [words(fact, directory, confidential=confidential), _answered(fact, matter)]
         yield CardFact(
             fact_id=fact.fact_id,
             kind=fact.kind,
             enquiry_id=fact.enquiry_id,
             happened_at=fact.happened_at,
             heard_at=fact.heard_at,
-            said_by=sentences.said_by(fact, directory, confidential=confidential),
-            words=" ".join(filter(None, words)),
+            said_by=said_by(fact, directory, confidential=confidential),
+            words=" ".join(filter(None, said)),
             voice=fact.voice,
             due_by=due_by(fact, matter),
             addressed=state.addressed(fact, matter),

@@ -99,7 +99,7 @@ def reasons(matter: Matter, state: State, record: ChildRecorded | None) -> list[
         RiskCriterion.REPEAT: lambda fact: repeat if _about_a_child(fact, matter) else NONE,
         RiskCriterion.DEADLINE: lambda fact: _deadline(due_by(fact, matter)),
     }
-    return [_reason(criterion, judge[criterion], matter, state.open) for criterion in ORDER]
+    return [_reason(criterion, judge[criterion], matter, state.waiting) for criterion in ORDER]
 
 
 def _reason(

@@ -27,7 +27,7 @@ class State:
     team: Team
     holder: Worker | None
     handed_on_at: datetime | None
-    open: Sequence[Fact]
+    waiting: Sequence[Fact]
     """What keeps it open, oldest first."""
     danger: Sequence[Fact]
     """Of that, immediate danger, known or plausible, that nobody sees to and nobody has lowered (H7)."""
@@ -60,7 +60,7 @@ def state_of(matter: Matter) -> State:
         team=team,
         holder=holder,
         handed_on_at=handed if waiting else None,
-        open=waiting,
+        waiting=waiting,
         danger=danger,
         danger_since=min((_untaken_since(fact, matter, back) for fact in danger), default=None),
         waiting_since=min((fact.heard_at for fact in unseen), default=None),

@@ -216,7 +216,7 @@ class Matter(View):
         """Everything that is open, up to MOST_OPEN, and the latest that is not."""
         if len(self.facts) <= MOST_ENDED:
             return self
-        waiting = {fact.fact_id for fact in state_of(self).open}
+        waiting = {fact.fact_id for fact in state_of(self).waiting}
         urgent = sorted(
             (fact for fact in self.facts.values() if fact.fact_id in waiting),
             key=lambda fact: (fact.plausible_danger, fact.heard_at, fact.fact_id),
