@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from queue import Empty, Queue
 from uuid import uuid4
@@ -52,11 +52,15 @@ EXAMPLES = re.findall(r"```python\n(.*?)```\n\n```output\n(.*?)```", GUIDE, re.D
 @pytest.fixture
 async def key(gateway: Gateway) -> str:
     """A key of school:999901, with every scope that it may have."""
-    scopes = registry.scopes_of("agency", gateway.catalogue)
+    return await key_of(gateway, SCHOOL, "agency")
+
+
+async def key_of(gateway: Gateway, organisation: str, acts_as: str) -> str:
+    scopes = registry.scopes_of(acts_as, gateway.catalogue)
 
     def admit(connection: sa.Connection) -> str:
-        registry.add_partner(connection, SCHOOL, "agency", now_us=gateway.now_us)
-        return registry.add_key(connection, SCHOOL, scopes, now_us=gateway.now_us)
+        registry.add_partner(connection, organisation, acts_as, now_us=gateway.now_us)
+        return registry.add_key(connection, organisation, scopes, now_us=gateway.now_us)
 
     return await gateway.access.write(admit)
 
@@ -202,6 +206,30 @@ async def test_a_receipt_and_the_proof(mine: Client, gateway: Gateway) -> None:
     assert (proof.count, proof.first, proof.last) == (1, 1, 1)
 
 
+async def test_what_was_sent_is_listed_newest_first(mine: Client, gateway: Gateway) -> None:
+    """All of it, through its pages; and of which something is late, none."""
+    ids = [f"{uuid4()}" for _ in range(5)]
+    for own_id in ids:
+        await mine.publish(CONTACTS, contact(gateway), id=own_id)
+    gateway.settings = gateway.settings.model_copy(update={"gateway_page": 2})
+    assert [event["id"] async for event in mine.sent()] == ids[::-1]
+    assert [event async for event in mine.sent(late=True)] == []
+
+
+async def test_a_document_goes_up_and_comes_down(door: str, gateway: Gateway, mine: Client, tmp_path: Path) -> None:
+    """For who uploaded it; for anybody else there is none; what is no PDF is not taken for one."""
+    council = await key_of(gateway, "la:999", "local-authority")
+    async with Client(door, council, patience=HASTY) as client:
+        document = await client.upload(b"Decided: early help.\n", "text/plain")
+        await client.download(document, tmp_path / "copy")
+        with pytest.raises(Invalid) as caught:
+            await client.upload(b"Decided: early help.\n", "application/pdf")
+    assert (tmp_path / "copy").read_bytes() == b"Decided: early help.\n"
+    assert caught.value.code == "document-refused"
+    with pytest.raises(NotFound):
+        await mine.download(document, tmp_path / "stolen")
+
+
 def test_a_webhook_of_the_gateway_is_believed() -> None:
     """What its sender signs, the client verifies."""
     secret = new_secret()
@@ -216,20 +244,22 @@ async def test_the_guides_examples_give_what_it_says(
 ) -> None:
     """Each runs as a program of its own and prints the lines that stand below it."""
     await tell(gateway, alert(gateway), alert(gateway))
-    printed = await asyncio.to_thread(_printed, program, len(output.splitlines()), door, key, tmp_path)
+    keys = {"GATEWAY_KEY": key, "COUNCIL_KEY": await key_of(gateway, "la:999", "local-authority")}
+    given = {"GATEWAY": door, **keys}
+    printed = await asyncio.to_thread(_printed, program, len(output.splitlines()), given, tmp_path)
     assert printed == output.splitlines()
 
 
 def test_the_guide_has_examples() -> None:
     """Every program in it has its output below it, so none goes untested."""
-    assert len(EXAMPLES) == GUIDE.count("```python") == 5
+    assert len(EXAMPLES) == GUIDE.count("```python") == 6
 
 
-def _printed(program: str, count: int, door: str, key: str, folder: Path) -> list[str]:
+def _printed(program: str, count: int, given: Mapping[str, str], folder: Path) -> list[str]:
     """The first lines that a program prints; then it is ended, if it has not ended."""
-    given = os.environ | {"GATEWAY": door, "GATEWAY_KEY": key, "PYTHONPATH": str(ROOT)}
+    environment = os.environ | given | {"PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(
-        [sys.executable, "-c", program], cwd=folder, env=given, text=True,
+        [sys.executable, "-c", program], cwd=folder, env=environment, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
     assert process.stdout
