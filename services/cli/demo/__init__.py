@@ -20,8 +20,10 @@ from services.bus.errors import UserMistake
 from services.bus.settings import Settings, settings
 from services.cli.demo.door import LEAD, keys_file, sign_in_link
 from services.cli.demo.driver import Driver, Result
+from services.cli.demo.night import WORKER, sign_in_url
 from services.cli.demo.story import london
 from services.cli.demo.timeline import Json, Lines, Timeline
+from services.handover_feed.door.serve import where as where_board
 from services.partner_gateway.door.serve import where
 from services.registers import cli as registers
 from services.registers.importing import bring_in
@@ -88,6 +90,7 @@ async def _until_told_to_stop(at: Settings, timeline: Timeline, stay: bool) -> i
             if stay:
                 _say_where(supervisor.status(), timeline.say)
                 timeline.say(await _sign_in(at))
+                timeline.say(await _to_the_board(at))
                 await asyncio.Event().wait()
     return 0 if result.everyone_learnt else SOMEBODY_WAS_NOT_TOLD
 
@@ -99,12 +102,13 @@ async def _play(at: Settings, timeline: Timeline) -> Result:
         clock.step(london(13, 19, 30))
         try:
             await _import(timeline.say)
-            async with Driver(at, title=timeline.title, show=timeline.show) as driver:
+            async with Driver(at, title=timeline.title, show=timeline.show, show_board=timeline.show_board) as driver:
                 result = await driver.play()
         finally:
             _clock_file(at).unlink(missing_ok=True)  # from here on the real time
     timeline.end(result, time.monotonic() - started)
     timeline.say(f"The recipients read at the gateway, {where(at)}; their API keys are in {keys_file(at)}")
+    timeline.say(f"The handover board is at {where_board(at)}; `safebus board list` shows who may sign in")
     return result
 
 
@@ -164,6 +168,11 @@ async def _sign_in(at: Settings) -> str:
     if (link := await sign_in_link(at)) is None:
         return ""
     return f"Look into a school's inbox, as {LEAD}, within 30 minutes and once: {where(at)}/sign-in/link/{link}"
+
+
+async def _to_the_board(at: Settings) -> str:
+    """How to see the night as the out-of-hours team sees it."""
+    return f"See the handover board, as {WORKER}, within 30 minutes and once: {await sign_in_url(at)}"
 
 
 def _say_where(status: Status, say: Callable[[str], None]) -> None:

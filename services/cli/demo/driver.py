@@ -18,8 +18,9 @@ from services.bus.publish import Publisher
 from services.bus.run import broker_for
 from services.bus.settings import Settings
 from services.cli.demo.door import Door
+from services.cli.demo.night import Night, Shown
 from services.cli.demo.quiet import Quiet
-from services.cli.demo.story import UNREAD, Expected, Step, steps
+from services.cli.demo.story import UNREAD, Expected, OnBoard, Step, steps
 from services.cli.demo.watch import Told, Watch
 
 PATIENCE = 60.0
@@ -41,33 +42,44 @@ class Result:
 
     missing: list[Expected] = field(default_factory=list)
     waiting_missing: list[str] = field(default_factory=list)
+    not_on_board: list[OnBoard] = field(default_factory=list)
     told: list[Told] = field(default_factory=list)
+    shown: list[Shown] = field(default_factory=list)
     receipts: int = 0
     quiet: bool = True
 
     @property
     def everyone_learnt(self) -> bool:
-        return not self.missing and not self.waiting_missing and self.quiet
+        return not (self.missing or self.waiting_missing or self.not_on_board) and self.quiet
 
 
 class Driver:
     """`async with Driver(at, …) as driver: result = await driver.play()`; the services must be running."""
 
-    def __init__(self, at: Settings, *, title: Callable[[Step], None], show: Callable[[Told], None]) -> None:
+    def __init__(
+        self,
+        at: Settings,
+        *,
+        title: Callable[[Step], None],
+        show: Callable[[Told], None],
+        show_board: Callable[[Shown], None],
+    ) -> None:
         self._at, self._title = at, title
         self.run = uuid4().hex[:8]
         self._clock = Clock.of(at)
         self._watch = Watch(at, self.run, show)
         self._quiet = Quiet(at)
         self._door = Door(at, self._watch.arrived)
+        self._night = Night(at, show_board)
         self._publishers: dict[str, Publisher] = {}
         self._stack = AsyncExitStack()
         self._read: set[str] = set()
-        self.result = Result(told=self._watch.told)
+        self.result = Result(told=self._watch.told, shown=self._night.shown)
 
     async def __aenter__(self) -> Self:
         await self._stack.enter_async_context(self._watch)
         await self._stack.enter_async_context(self._door)
+        await self._stack.enter_async_context(self._night)
         for principal in ("police", "local-authority"):
             self._publishers[principal] = await self._stack.enter_async_context(Publisher(principal, self._at))
         return self
@@ -92,7 +104,11 @@ class Driver:
             await publisher.publish([event])
         if step.malformed:
             await self._publish_malformed(step.malformed, step.at)
+        for act in step.acts:
+            await self._night.act(act)
+        on_board = asyncio.create_task(self._night.until_shown(step.on_board, PATIENCE))
         await self._until_learnt(step)
+        self.result.not_on_board += await on_board
         await self._write_receipts(step)
         self.result.quiet &= await self._quiet.wait(PATIENCE)
 

@@ -1,6 +1,7 @@
 """The demo's scenario: what happens, when, and who has to learn of it.
 
-A Friday evening's domestic abuse incident with two children at two schools; on Monday one enquiry closes with a
+A Friday evening's domestic abuse incident with two children at two schools; the out-of-hours team sees to it at night
+and hands it to the day; on Monday one enquiry closes with a
 rationale and the other goes to a strategy discussion. Children, schools and the incident are made up.
 """
 
@@ -34,8 +35,28 @@ class Expected:
 
 
 @dataclass(frozen=True, slots=True)
+class OnBoard:
+    """One matter that the handover board has to show: whether somebody sees to it, and which side has it."""
+
+    matter: str
+    state: str = "OPEN"
+    team: str = "NIGHT"
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """What the out-of-hours worker does with a matter."""
+
+    matter: str
+    act: e.HandoverAct
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
-    """One moment: the clock goes to `at`, `says` is published, then `teaches` has to have been learnt."""
+    """One moment: the clock goes to `at`, `says` is published and `acts` are done, then `teaches` has to have been
+    learnt, and the board has to show what `on_board` says.
+    """
 
     at: datetime
     title: str
@@ -47,6 +68,8 @@ class Step:
     """A body that is no incident, published as it is by the police's principal."""
     reads: tuple[str, ...] = ()
     """Recipients who read, at this moment, what they had left unread."""
+    acts: tuple[Act, ...] = ()
+    on_board: tuple[OnBoard, ...] = ()
 
 
 def london(day: int, hour: int, minute: int) -> datetime:
@@ -71,19 +94,36 @@ def steps(run: str) -> Iterator[Step]:
             Expected(told.SchoolAlerted.topic, MAYAS_SCHOOL, MAYA),
             Expected(told.SchoolAlerted.topic, THEOS_SCHOOL, THEO),
         ),
+        on_board=(OnBoard(MAYA), OnBoard(THEO)),
     )
+    nobody = f"unmatched:{match_deadline_id(f'incident-{run}-b', '1')}"
     yield Step(
         london(13, 20, 5),
         "Friday 20:05: a child whom nobody can be matched to, and an incident that is malformed",
         says=(("police", _unknown_child(run)),),
         waits=(told.ChildUnmatched.topic, told.DeadLetter.topic),
         malformed=run,
+        on_board=(OnBoard(nobody),),
     )
-    nobody = f"unmatched:{match_deadline_id(f'incident-{run}-b', '1')}"
+    yield Step(
+        london(13, 20, 20),
+        "Friday 20:20: the out-of-hours worker takes Theo's",
+        acts=(Act(THEO, e.HandoverAct.TAKEN),),
+        on_board=(OnBoard(THEO, "TAKEN"),),
+    )
     yield Step(
         london(14, 0, 10),
         "Saturday 00:10: nobody has matched her yet; it is escalated, long before school",
         teaches=(Expected(told.DeadlineMissed.topic, COUNCIL, nobody),),
+    )
+    yield Step(
+        london(14, 7, 30),
+        "Saturday 07:30: the night hands both to the day, each with what is left to do",
+        acts=(
+            Act(MAYA, e.HandoverAct.HANDED_TO_DAY, "Safe with her grandmother until Monday; daily triage."),
+            Act(THEO, e.HandoverAct.HANDED_TO_DAY, "Seen at home with his mother; ask for a strategy discussion."),
+        ),
+        on_board=(OnBoard(MAYA, team="DAY"), OnBoard(THEO, team="DAY")),
     )
     yield Step(london(16, 8, 20), "Monday 08:20: one school reads its alert", reads=(MAYAS_SCHOOL,))
     yield Step(

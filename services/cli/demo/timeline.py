@@ -12,8 +12,9 @@ from rich.console import Console
 from rich.status import Status
 from rich.text import Text
 
-from services.bus.events import DeadlineKind, DeadlineMissed
+from services.bus.events import DeadlineKind, DeadlineMissed, MatterChanged
 from services.cli.demo.driver import Result
+from services.cli.demo.night import Shown
 from services.cli.demo.story import Step
 from services.cli.demo.watch import Told
 
@@ -47,6 +48,13 @@ MISSED = {
 }
 
 
+BOARD = {
+    ("OPEN", "NIGHT"): "is open before the out-of-hours team",
+    ("TAKEN", "NIGHT"): "is seen to by the out-of-hours team",
+    ("OPEN", "DAY"): "waits for the day team",
+}
+
+
 class Timeline(Protocol):
     """What the demo says while it plays."""
 
@@ -60,6 +68,7 @@ class Timeline(Protocol):
 
     def title(self, step: Step) -> None: ...
     def show(self, told: Told) -> None: ...
+    def show_board(self, shown: Shown) -> None: ...
     def end(self, result: Result, seconds: float) -> None: ...
 
 
@@ -100,10 +109,19 @@ class Lines:
         line.append(f"  {told.purpose or told.cause}  +{told.latency_ms} ms", style="dim")
         self._console.print(line, soft_wrap=True)
 
+    def show_board(self, shown: Shown) -> None:
+        line = Text(f"  {'Handover board':<34} ", style="magenta")
+        what = BOARD.get((shown.wanted.state, shown.wanted.team), f"{shown.wanted.state} {shown.wanted.team}")
+        line.append(f"{shown.wanted.matter.partition(':')[0]} {what}", style="default")
+        line.append(f"  +{shown.latency_ms} ms", style="dim")
+        self._console.print(line, soft_wrap=True)
+
     def end(self, result: Result, seconds: float) -> None:
         self._console.print()
         for expected in result.missing:
             self._console.print(f"  NOT TOLD: {expected.recipient} by {expected.type}", style="bold red")
+        for one in result.not_on_board:
+            self._console.print(f"  NOT ON THE BOARD: {one.matter}, {one.state} {one.team}", style="bold red")
         for topic in result.waiting_missing:
             self._console.print(f"  NOT SHOWN to a person: {topic}", style="bold red")
         reached = [told for told in result.told if told.recipient]
@@ -111,7 +129,7 @@ class Lines:
         verdict = "Everyone who had to learn did" if result.everyone_learnt else "SOMEBODY WAS NOT TOLD"
         self._console.print(
             f"{verdict}: {len(reached)} disclosures reached their recipients, {waits} wait for a person, "
-            f"{result.receipts} receipts, in {seconds:.0f} s.",
+            f"{result.receipts} receipts, {len(result.shown)} changes on the handover board, in {seconds:.0f} s.",
             style="bold green" if result.everyone_learnt else "bold red",
             highlight=False,
             soft_wrap=True,
@@ -138,6 +156,9 @@ class Json:
         if told.recipient:
             print(json.dumps(as_json(told)), flush=True)  # noqa: T201 - this is the output
 
+    def show_board(self, shown: Shown) -> None:
+        print(json.dumps(board_as_json(shown)), flush=True)  # noqa: T201 - this is the output
+
     def end(self, result: Result, seconds: float) -> None:
         reached = [told for told in result.told if told.recipient]
         summary = {
@@ -145,6 +166,8 @@ class Json:
             "reached": len(reached),
             "waiting_for_a_person": len(result.told) - len(reached),
             "receipts": result.receipts,
+            "on_the_board": len(result.shown),
+            "not_on_the_board": [one.matter for one in result.not_on_board],
             "not_told": [{"type": e.type, "recipient": e.recipient} for e in result.missing],
             "not_shown": result.waiting_missing,
             "seconds": round(seconds, 1),
@@ -163,6 +186,20 @@ def as_json(told: Told) -> dict[str, Any]:
         "cause": told.cause,
         "latency_ms": told.latency_ms,
         "due_by": told.due_by.isoformat() if told.due_by else None,
+    }
+
+
+def board_as_json(shown: Shown) -> dict[str, Any]:
+    """One matter as the out-of-hours team's own screen shows it."""
+    return {
+        "at": shown.at.isoformat(),
+        "type": MatterChanged.topic,
+        "id": f"{shown.wanted.matter} {shown.caused_by}",
+        "recipient": "handover-board",
+        "purpose": f"{shown.wanted.state} {shown.wanted.team}",
+        "cause": shown.caused_by,
+        "latency_ms": shown.latency_ms,
+        "due_by": None,
     }
 
 
