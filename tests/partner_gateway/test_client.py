@@ -233,7 +233,7 @@ async def test_a_document_goes_up_and_comes_down(door: str, gateway: Gateway, mi
 def test_a_webhook_of_the_gateway_is_believed() -> None:
     """What its sender signs, the client verifies."""
     secret = new_secret()
-    headers, body = signed(Notice("3f9a01c7", 7, "encompass.alerts.v1", "", 0), secret)
+    headers, body = signed(Notice("3f9a01c7", 7, "encompass.alerts.v1", "", 0), [secret])
     said = verify_webhook(headers, body, secret)
     assert (said["type"], said["data"]["number"]) == (ENTRY_KIND, 7)
 
