@@ -21,7 +21,7 @@ from services.client.errors import (
 )
 from services.client.retrying import Patience
 from services.client.sync import SyncClient
-from services.client.values import Disclosure, Outgoing, Proof, Published
+from services.client.values import Disclosure, Document, Outgoing, Proof, Published
 from services.client.webhooks import verify_webhook
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "ClientError",
     "CursorStore",
     "Disclosure",
+    "Document",
     "EpochChanged",
     "FileCursorStore",
     "ForgedWebhook",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import ssl
 from collections.abc import AsyncGenerator, Iterable, Mapping
@@ -13,12 +14,13 @@ from uuid import UUID, uuid4
 
 import httpx
 
+from services.client import documents
 from services.client.batches import publish_each
 from services.client.cursors import CursorStore
 from services.client.errors import BadAnswer, object_of, refusal
 from services.client.reading import read_inbox
-from services.client.retrying import UNSETTLED, Patience, Tries, retry_after
-from services.client.values import Disclosure, Outgoing, Proof, Published
+from services.client.retrying import Patience, until_settled
+from services.client.values import Disclosure, Document, Outgoing, Proof, Published
 
 _TYPE = re.compile(r"[a-z][a-z0-9.-]{0,200}")
 
@@ -170,7 +172,8 @@ class Client:
         """Say that a named practitioner has read a disclosure, or has acted on it. A machine's fetching is no reading.
 
         Args:
-            practitioner: the person's name or sign-in, as your organisation knows them.
+            practitioner: where your organisation has named people at the gateway, the id, the sign-in or the exact name
+                of one of them; where it has none, the person's name.
             state: READ, or ACTED when what was asked is done, such as filed in the record.
             happened_at: when they did it; without it, now, by the gateway's clock.
             hidden_from_online_access: True where that person confirms that a health record's document is hidden.
@@ -198,6 +201,52 @@ class Client:
         """Of an event that you published: `recipients`, each with its role, state and due_by; never who they are."""
         path, asked = f"/v1/events/{published.type}/{quote(published.id, safe='')}", {"source": published.source}
         return _expect(await self._until_settled("GET", path, params=asked), 200)
+
+    async def sent(self, *, late: bool = False) -> AsyncGenerator[Mapping[str, Any], None]:
+        """`async for event in client.sent(…)`: what your organisation has posted, newest first, each with what became
+        of it, as `what_became_of` gives it. It ends with the oldest that the gateway remembers.
+
+        Args:
+            late: only those of which something was not read in time.
+        """
+        asked: dict[str, str] = {"late": "true"} if late else {}
+        while True:
+            said = _expect(await self._until_settled("GET", "/v1/sent", params=asked), 200)
+            try:
+                events, more, following = list(said["events"]), bool(said["more"]), said["next"]
+            except (KeyError, TypeError):
+                raise BadAnswer("the gateway's list of what was sent is none") from None
+            for event in events:
+                yield event
+            if not more:
+                return
+            asked["after"] = str(following)
+
+    async def upload(self, document: bytes | os.PathLike[str], media_type: str) -> Document:
+        """Give the gateway a document, to be put into an event: its `claim` is what stands there.
+
+        Args:
+            document: its bytes, or the file that it is in, which is streamed. It must not change meanwhile.
+            media_type: what it is: application/pdf, text/plain, image/png, image/jpeg, or Word's .docx.
+
+        Raises:
+            Invalid: it is not of that kind, or it is too large.
+        """
+        response = await documents.upload(self._http, document, media_type, self._patience)
+        return await documents.of_answer(_expect(response, 201), document)
+
+    async def download(self, document: str | Mapping[str, Any] | Document, to: os.PathLike[str]) -> None:
+        """Fetch a document that your organisation may have at this moment, and compare it with its SHA-256.
+
+        Args:
+            document: its claim check as a disclosure has it, such as `disclosure.data["document"]`, or its SHA-256.
+            to: the file to write, which its owner alone can read. It is there whole, or not at all.
+
+        Raises:
+            NotFound: there is none, or you may not have it, or no longer.
+            BadAnswer: what came is another document.
+        """
+        await documents.download(self._http, document, to, self._patience)
 
     def _cloud_event(self, event_type: str, event: Outgoing) -> dict[str, Any]:
         source = event.source or self._source
@@ -227,20 +276,7 @@ class Client:
 
         `names`: the id to use again, for TryAgain.
         """
-        tries = Tries(self._patience)
-        while True:
-            response, why = None, "the gateway did not answer"
-            try:
-                response = await self._http.request(method, path, **request)
-            except httpx.TransportError:
-                pass
-            except httpx.HTTPError as error:
-                raise BadAnswer("what answered does not speak HTTP as a gateway does") from error
-            else:
-                if response.status_code not in UNSETTLED:
-                    return response
-                why = f"the gateway asked to try again later ({response.status_code})"
-            await tries.pause(why, retry_after(response), id=names)
+        return await until_settled(self._patience, lambda: self._http.request(method, path, **request), id=names)
 
 
 def _expect(response: httpx.Response, status: int) -> dict[str, Any]:

@@ -6,7 +6,7 @@ ClientError
 │   ├── NotIdentified    401: the key or token is unknown, expired or revoked
 │   ├── NotAllowed       403: the key lacks the scope, or the source is not yours
 │   ├── NotFound         404: not there, or not yours, which is the same
-│   ├── IdReused         409: this source and id stand for other content already
+│   ├── IdReused         409: this source and id, or this disclosure's id, stand for something else already
 │   └── EpochChanged     410: the cursor is of before a recovery; `epoch` is the new one
 ├── TryAgain             no answer, or the gateway asked for patience, until patience ended: unknown, so use the same id
 ├── BadAnswer            what answered does not speak as a gateway does
@@ -55,7 +55,8 @@ class NotFound(Refused):
 
 
 class IdReused(Refused):
-    """This source and id stand for other content already. Never send a changed event with an id that was used."""
+    """This source and id stand for other content already: never send a changed event with an id that was used. Or, with
+    the code `disclosure-id-reused`, the id that you gave a disclosure stands for another one."""
 
 
 class EpochChanged(Refused):
@@ -132,7 +133,10 @@ def refusal_of(status: int, problem: Mapping[str, Any]) -> ClientError:
     listed = problem.get("errors")
     wrong = [w for w in listed if isinstance(w, dict)] if isinstance(listed, list) else []
     errors = {str(w.get("pointer", "")).removeprefix("#"): str(w.get("detail", "")) for w in wrong}
-    refused = _BY_STATUS.get(status, Refused)(status, code, str(problem.get("detail", "")), errors)
+    kind = _BY_STATUS.get(status, Refused)
+    if kind is IdReused and not code.endswith("id-reused"):
+        kind = Refused  # something else stands against it, such as a conflict that must be denied first
+    refused = kind(status, code, str(problem.get("detail", "")), errors)
     if isinstance(refused, EpochChanged):
         refused.epoch = str(problem.get("epoch", ""))
     return refused

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -11,7 +12,7 @@ from random import SystemRandom
 import anyio
 import httpx
 
-from services.client.errors import TryAgain
+from services.client.errors import BadAnswer, TryAgain
 
 UNSETTLED = frozenset({408, 429, 500, 502, 503, 504})
 """Statuses after which the same request may well succeed: here every request is one that takes effect once."""
@@ -62,6 +63,34 @@ class Tries:
             raise TryAgain(why, id=id, retry_after=asked)
         self._failed += 1
         await anyio.sleep(seconds)
+
+
+async def until_settled(
+    patience: Patience,
+    ask: Callable[[], Awaitable[httpx.Response]],
+    *,
+    id: str | None = None,  # noqa: A002
+) -> httpx.Response:
+    """The answer that settles it, from as many tries as it takes: what is asked takes effect once, however often.
+
+    Raises:
+        TryAgain: patience ended; it has that `id`.
+        BadAnswer: what answered does not speak HTTP as a gateway does.
+    """
+    tries = Tries(patience)
+    while True:
+        response, why = None, "the gateway did not answer"
+        try:
+            response = await ask()
+        except httpx.TransportError:
+            pass
+        except httpx.HTTPError as error:
+            raise BadAnswer("what answered does not speak HTTP as a gateway does") from error
+        else:
+            if response.status_code not in UNSETTLED:
+                return response
+            why = f"the gateway asked to try again later ({response.status_code})"
+        await tries.pause(why, retry_after(response), id=id)
 
 
 def retry_after(response: httpx.Response | None) -> float | None:

@@ -13,7 +13,6 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from services.client.client import Client
 from services.client.retrying import Patience
-from services.client.values import Disclosure
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -32,15 +31,15 @@ def _driven(method: AsyncMethod[P, T]) -> Callable[Concatenate[SyncClient, P], T
 
 
 def _driven_stream(
-    method: Callable[Concatenate[Client, P], AsyncGenerator[Disclosure, None]],
-) -> Callable[Concatenate[SyncClient, P], Generator[Disclosure, None, None]]:
+    method: Callable[Concatenate[Client, P], AsyncGenerator[T, None]],
+) -> Callable[Concatenate[SyncClient, P], Generator[T, None, None]]:
     """The same sequence, for an ordinary `for`."""
 
     @wraps(method)
-    def drive(self: SyncClient, /, *args: P.args, **kwargs: P.kwargs) -> Generator[Disclosure, None, None]:
-        disclosures = self._each(method(self._client, *args, **kwargs))
-        self._open.callback(disclosures.close)  # before the client itself, should the loop have left it open
-        return disclosures
+    def drive(self: SyncClient, /, *args: P.args, **kwargs: P.kwargs) -> Generator[T, None, None]:
+        each = self._each(method(self._client, *args, **kwargs))
+        self._open.callback(each.close)  # before the client itself, should the loop have left it open
+        return each
 
     return drive
 
@@ -82,14 +81,21 @@ class SyncClient:
     receipt = _driven(Client.receipt)
     proof = _driven(Client.proof)
     what_became_of = _driven(Client.what_became_of)
+    sent = _driven_stream(Client.sent)
+    upload = _driven(Client.upload)
+    download = _driven(Client.download)
 
-    def _each(self, disclosures: AsyncGenerator[Disclosure, None]) -> Generator[Disclosure, None, None]:
-        """One after another; an interrupt ends the wait for the next one first, and then the stream."""
-        waiting: Future[Disclosure] | None = None
+    def _each(self, sequence: AsyncGenerator[T, None]) -> Generator[T, None, None]:
+        """One after another; an interrupt ends the wait for the next one first, and then the sequence."""
+        waiting: Future[T] | None = None
         try:
             while True:
-                waiting = self._portal.start_task_soon(disclosures.__anext__)
-                yield waiting.result()
+                waiting = self._portal.start_task_soon(sequence.__anext__)
+                try:
+                    following = waiting.result()
+                except StopAsyncIteration:
+                    return
+                yield following
         finally:
             if waiting is not None and not waiting.cancel():
-                self._portal.call(disclosures.aclose)
+                self._portal.call(sequence.aclose)

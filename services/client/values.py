@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -33,6 +33,23 @@ class Published:
     """Path below the gateway's address at which to ask what became of it."""
     error: ClientError | None = None
     """Why it was not accepted: a Refused, or TryAgain where that is unknown. Only `publish_many` gives it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document that the gateway has."""
+
+    sha256: str
+    size: int
+    """Bytes."""
+    media_type: str
+    location: str
+    """Path below the gateway's address at which those who may have it find it."""
+
+    @property
+    def claim(self) -> dict[str, Any]:
+        """What stands for it in an event: its claim check, word for word."""
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,7 +103,7 @@ def test_a_retry_after_that_is_none_asks_for_nothing(said: str) -> None:
 
 @pytest.mark.parametrize(
     ("status", "kind"),
-    [(400, Invalid), (401, NotIdentified), (403, NotAllowed), (404, NotFound), (409, IdReused), (413, Invalid),
+    [(400, Invalid), (401, NotIdentified), (403, NotAllowed), (404, NotFound), (409, Refused), (413, Invalid),
      (415, Invalid), (418, Refused), (422, Invalid)],
 )  # fmt: skip
 async def test_a_refusal_is_an_error_of_its_kind_and_not_tried_again(status: int, kind: type[Refused]) -> None:
@@ -114,6 +114,14 @@ async def test_a_refusal_is_an_error_of_its_kind_and_not_tried_again(status: int
     assert type(caught.value) is kind
     assert (caught.value.status, caught.value.code, caught.value.detail) == (status, "some-code", "a sentence")
     assert len(here.asked) == 1
+
+
+@pytest.mark.parametrize("code", ["id-reused", "disclosure-id-reused"])
+async def test_an_id_that_was_used_is_an_error_of_its_own(code: str) -> None:
+    """Of all that may stand against something, only that asks for another id."""
+    async with standing_in(problem(409, code)) as here, client(here) as mine:
+        with pytest.raises(IdReused):
+            await mine.publish(KIND, {})
 
 
 async def test_wrong_fields_are_given_by_pointer() -> None:

@@ -7,12 +7,13 @@ import inspect
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from services.client import Client, FileCursorStore, IdReused, Patience, SyncClient
-from tests.client.stand_in import Answer, StandIn, accepts, entry, problem, standing_in, streams
+from tests.client.stand_in import Answer, StandIn, accepts, entry, problem, says, standing_in, streams
 
 HASTY = Patience(total=20.0, first=0.01, longest=0.05)
 
@@ -67,6 +68,28 @@ def test_the_inbox_is_an_ordinary_for(tmp_path: Path) -> None:
                 break
     assert got == [1, 2, 3]
     assert store.load() == "aa.2"
+
+
+def test_what_was_sent_ends_with_its_last_page() -> None:
+    """Page after page, each asked for by the mark of the one before."""
+    pages = (
+        says(200, {"events": [{"id": "3"}, {"id": "2"}], "next": "mark", "more": True}),
+        says(200, {"events": [{"id": "1"}], "next": "end", "more": False}),
+    )
+    with standing(*pages) as here, SyncClient(here.url, "k") as mine:
+        assert [event["id"] for event in mine.sent(late=True)] == ["3", "2", "1"]
+    assert [dict(request.url.params) for request in here.asked] == [
+        {"late": "true"}, {"late": "true", "after": "mark"},
+    ]  # fmt: skip
+
+
+def test_a_document_is_given_and_fetched(tmp_path: Path) -> None:
+    """As ordinary functions."""
+    claim = {"sha256": sha256(b"x").hexdigest(), "size": 1, "media_type": "text/plain", "location": "/v1/x"}
+    with standing(says(201, claim), says(200, "x", "text/plain")) as here, SyncClient(here.url, "k") as mine:
+        made = mine.upload(b"x", "text/plain")
+        mine.download(made, tmp_path / "x")
+    assert (tmp_path / "x").read_bytes() == b"x"
 
 
 def test_leaving_the_client_ends_what_still_reads() -> None:
