@@ -20,7 +20,7 @@ from services.bus.events import (
 )
 from services.handover_feed.facts import Fact
 from services.handover_feed.risk import reasons
-from services.handover_feed.sentences import escalation, said_by, word, words
+from services.handover_feed.sentences import escalation, said_by, who, word, words
 from services.handover_feed.state import State, due_by, ordered, settled, state_of
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def card(matter: Matter, directory: Directory) -> dict[str, Any]:
         "interrupts": bool(state.danger),
         "risk": reasons(matter, state, record),
         "facts": _within_room([*_facts(matter, state, directory, confidential=confidential)]),
-        "told": _told(matter, confidential=confidential),
+        "told": _told(matter, directory, confidential=confidential),
         "acts": list(matter.standing.acts),
     }
 
@@ -174,13 +174,15 @@ def _answered(fact: Fact, matter: Matter) -> str:
     return f"Answered: {'; '.join(parts)}." if parts else ""
 
 
-def _told(matter: Matter, *, confidential: bool) -> list[Told]:
+def _told(matter: Matter, directory: Directory, *, confidential: bool) -> list[Told]:
     return [
         Told(
             disclosure_id=one.disclosure_id,
             type=one.type,
             role=one.role,
-            organisation=None if confidential or not one.organisation else one.organisation,
+            organisation=None
+            if confidential or not one.organisation
+            else who(one.organisation, one.role, directory, confidential=False),
             told_at=one.told_at,
             due_by=one.due_by,
             read_at=matter.read_at(str(one.disclosure_id)),

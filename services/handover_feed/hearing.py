@@ -42,6 +42,8 @@ SHOWN_BY_ITSELF = (
 )
 """What is expected and stands nowhere else on a card. Of the others the card says who was told and has not read it."""
 
+THE_BUS = "the bus"
+
 NOTES = {
     NoteKind.ASKED: FactKind.ASKED,
     NoteKind.HAZARD: FactKind.HAZARD,
@@ -191,6 +193,7 @@ def _alert(told: SchoolAlerted) -> Iterator[Fact]:
         told,
         FactKind.ALERT_UNREAD,
         text="Nobody there has read the domestic abuse alert yet.",
+        role=Role.POLICE,
         owed_by=told.disclosure.recipient,
         owed_role=told.disclosure.recipient_role,
         due_by=told.disclosure.due_by,
@@ -243,6 +246,7 @@ def _expected(expected: DeadlineSet) -> Iterator[Fact]:
             expected,
             FactKind.DEADLINE_COMING,
             text=f"Expected: {word(expected.kind)}.",
+            said_by=THE_BUS,
             owed_by=expected.owed_by or "",
             owed_role=expected.owed_role,
             due_by=expected.due_by,
@@ -259,6 +263,7 @@ def _missed(missed: DeadlineMissed) -> Iterator[Fact]:
         FactKind.DEADLINE_MISSED,
         happened_at=missed.due_by,
         text=f"Not done in time: {word(missed.kind)}.",
+        said_by=THE_BUS,
         owed_by=missed.owed_by or "",
         owed_role=missed.owed_role,
         due_by=missed.due_by,

@@ -16,7 +16,6 @@ from services.bus.events import (
     Grading,
     IncidentReported,
     PoliceNotified,
-    Role,
     YesNoUnknown,
 )
 from services.handover_feed.facts import Fact, fact
@@ -73,7 +72,7 @@ def of_dead_letter(letter: DeadLetter) -> Iterator[Fact]:
         happened_at=letter.origin_time or letter.happened_at,
         rule=letter.rule,
         text=_held(letter) if letter.reason_code == HELD else _unread(letter),
-        role=Role.POLICE if letter.origin_topic == IncidentReported.topic else Role.UNKNOWN,
+        said_by="the bus",
         danger=YesNoUnknown.UNKNOWN if incident and letter.service != ABOUT_CHILDREN[1] else None,
         grading=Grading.UNKNOWN if (incident and letter.service != ABOUT_CHILDREN[1]) or unread_contact else None,
         missing=YesNoUnknown.UNKNOWN if incident and letter.service != ABOUT_CHILDREN[1] else None,

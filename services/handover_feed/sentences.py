@@ -64,12 +64,15 @@ def words(fact: Fact, directory: Directory, *, confidential: bool) -> str:
     ):  # fmt: skip
         return fact.text
     of = who(fact.owed_by, fact.owed_role, directory, confidential=confidential)
-    return f"{of[:1].upper()}{of[1:]}. {fact.text}"
+    return f"{of if ':' in of else of[:1].upper() + of[1:]}. {fact.text}"
 
 
 def escalation(state: HandoverEscalated) -> str:
     """How it stands with the on-call manager."""
-    since, at = _clock(state.waiting_since), _clock(state.happened_at)
+    at = moment(state.happened_at)
+    since = moment(state.waiting_since)
+    if at.partition(" ")[2] == since.partition(" ")[2]:
+        since = since.partition(" ")[0]
     match state.state:
         case EscalationState.PAGED:
             return f"The on-call manager was paged at {at}: nobody had taken this since {since}."
@@ -78,15 +81,6 @@ def escalation(state: HandoverEscalated) -> str:
     return f"At {at} nobody had taken this since {since}: the on-call manager is to be paged."
 
 
-def day(at: datetime) -> str:
-    """A day as a reader reads it, in Europe/London."""
-    return at.astimezone(LONDON).strftime("%-d %B %Y")
-
-
 def moment(at: datetime) -> str:
     """A moment as a reader reads it, in Europe/London."""
     return at.astimezone(LONDON).strftime("%H:%M on %-d %B %Y")
-
-
-def _clock(at: datetime) -> str:
-    return at.astimezone(LONDON).strftime("%H:%M on %-d %B")

@@ -129,7 +129,7 @@ class Matter(View):
 
     def rung(self, alarm: Alarm) -> Self:
         """The manager is to be paged, for the first time or again."""
-        since = self.danger_since
+        since = state_of(self).danger_since
         if since is None:
             return self
         again = self.rung_for == since
