@@ -106,6 +106,10 @@ class Settings(BaseSettings):
         20.0, gt=0, description="a session there ends after so long unused; it is locked if its person holds a matter"
     )
     board_session_hours: float = Field(16.0, gt=0, description="and after so long, a whole night, however much used")
+    board_order: str = Field(
+        "danger, grading, young, missing, repeat, deadline",
+        description="what makes a matter stand above others on the board, the weightiest first",
+    )
     board_day_from: str = Field("08:30", pattern=WALL_TIME, description="when the day teams begin on a working day")
     board_night_from: str = Field("17:00", pattern=WALL_TIME, description="when the out-of-hours team begins then")
     board_take_within_minutes: float = Field(
