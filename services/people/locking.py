@@ -1,13 +1,16 @@
 """For a site where nobody may leave what they hold: a screen that nobody attends shows nothing, and nothing is lost.
 
-A session that was not used for long ends, unless its person holds something. Then it is locked: whatever it asks for
-leads to a page that says who holds what is held, and shows none of it, until that person proves again who they are.
+A session that was not used for long is locked: whatever it asks for leads to a page that says who holds what is held,
+and shows none of it, until that person proves again who they are. It says too, as a number alone, that somebody is in
+danger: danger interrupts at a screen that nobody has used as well (DOMAIN.md H7). At its longest a session ends, unless
+its person holds something: then it stays locked.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.responses import Response
@@ -15,7 +18,7 @@ from starlette.responses import Response
 from services.people import sessions
 from services.people.pages import Pages, SignInFirst
 from services.people.site import HAND_ON, LOCKED
-from services.people.visit import form_of, left, person_of, tell, token_of
+from services.people.visit import form_of, person_of, tell, token_of
 
 
 def routes(pages: Pages, visited: Callable[..., Awaitable[object]]) -> APIRouter:
@@ -49,11 +52,13 @@ class Lock:
         person_id = found.person.person_id
         if await ground.access.write(lambda c: sessions.lock(site, c, token)):
             await tell(site, request, "LOCKED", person_id)
-        held = await ground.access.read(lambda c: self._holds(c, person_id))
+        held, danger = await ground.access.read(lambda c: (self._holds(c, person_id), self._danger(c)))
         by_issuer = bool(at.oidc_issuer)
+        request.state.entry = entry_id
         return self._pages.render(
-            request, "locked.html", who=found.person, count=len(held), by_issuer=by_issuer, entry=entry_id
-        )
+            request, "locked.html", who=found.person, count=len(held), in_danger=danger, by_issuer=by_issuer,
+            entry=entry_id, locked=True,
+        )  # fmt: skip
 
     async def lock(self, request: Request) -> Response:
         """By a button, for who goes away for a while."""
@@ -71,10 +76,22 @@ class Lock:
         return self._pages.render(request, "hand_on.html", count=len(held))
 
     async def how_long(self, request: Request) -> Response:
-        """For the page's script: seconds until the session ends or is locked. Asking does not put it off."""
-        return JSONResponse({"seconds": round(await left(self._site, request))})
+        """For the page's script: seconds until the session ends or is locked. Asking does not put it off.
+
+        To a locked page also the number of those in danger; 404 to whoever has no session.
+        """
+        site, ground, token = self._site, self._site.ground(request), token_of(self._site, request)
+        at, now_us = ground.settings, ground.now_us
+        found = await ground.access.read(lambda c: sessions.find(site, c, at, token, now_us)) if token else None
+        if found is None:
+            return JSONResponse({"seconds": 0}, 404)
+        danger = await ground.access.read(self._danger) if found.locked else 0
+        return JSONResponse({"seconds": max(0, round(found.left)), "danger": danger})
 
     async def still_there(self, request: Request) -> Response:
         """For the page's script: somebody is there. Coming here was use (`signed_in`), if the form is our own."""
         await form_of(self._site, request, person_of(request).csrf)
-        return Response(status_code=204)
+        return await self.how_long(request)
+
+    def _danger(self, connection: sa.Connection) -> int:
+        return self._site.danger(connection) if self._site.danger else 0

@@ -18,7 +18,7 @@ from starlette.responses import Response
 from services.bus.errors import Surroundings
 from services.people.sessions import forget
 from services.people.site import LOCKED, Site
-from services.people.static import Static
+from services.people.static import LOCKING, Static
 
 log = structlog.get_logger()
 
@@ -29,7 +29,7 @@ TEMPLATES = Path(__file__).resolve().parent / "templates"
 class SignInFirst(Exception):
     """Nobody is signed in. `entry` is what to come back to; `ended` says that a session was there before.
 
-    `locked` says that it is there still, of somebody who holds what must not be left.
+    `locked` says that it is there still, and shows nothing.
     """
 
     def __init__(self, entry: str | None, *, ended: bool, locked: bool = False) -> None:
@@ -57,7 +57,7 @@ class Pages:
 
     def __init__(self, site: Site[Any]) -> None:
         self.site = site
-        self.static = Static(site.folder / "static")
+        self.static = Static(site.folder / "static", *([LOCKING] if site.holds else []))
         self.templates = jinja2.Environment(
             loader=jinja2.FileSystemLoader([site.folder / "templates", TEMPLATES]),
             autoescape=True,
@@ -74,8 +74,10 @@ class Pages:
         """A page. `request.state.person` is who is signed in, if somebody is."""
         minutes = self.site.terms(self.site.ground(request).settings).minutes
         seconds = int(minutes * 60) + 1  # by then it is over
-        person = getattr(request.state, "person", None)
-        shown = {"person": person, "minutes": f"{minutes:g}", "seconds": seconds, "error": None, **shown}
+        person, entry = getattr(request.state, "person", None), getattr(request.state, "entry", None)
+        leaves_for = LOCKED + (f"?entry={entry}" if entry else "")
+        always = {"person": person, "minutes": f"{minutes:g}", "error": None}
+        shown = always | {"seconds": seconds, "leaves_for": leaves_for, "locked": False} | shown
         return HTMLResponse(self.templates.get_template(template).render(shown), status)
 
     def error(self, request: Request, status: int, heading: str = "", *said: str) -> HTMLResponse:

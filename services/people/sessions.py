@@ -26,8 +26,7 @@ class Found(Generic[P]):
     to_note: bool
     """Whether its use should be noted."""
     left: float
-    """Seconds until it ends, or is locked: then it would have ended, but this person holds what must not be left, and
-    it shows nothing until they sign in again."""
+    """Seconds until it ends, or is locked: then it shows nothing until this person signs in again."""
 
     @property
     def locked(self) -> bool:
@@ -89,8 +88,9 @@ def find(site: Site[P], connection: sa.Connection, at: Settings, token: str, now
     if row is None:
         return None
     unused_since, begun_since = _since(site, at, now_us)
-    left_us = min(row.used_us - unused_since, row.began_us - begun_since)
-    if left_us <= 0 and not _holds(site, connection, row.person_id):
+    whole_us = row.began_us - begun_since
+    left_us = min(row.used_us - unused_since, whole_us)
+    if left_us <= 0 and not (site.holds and (whole_us > 0 or site.holds(connection, row.person_id))):
         return None
     return Found(site.person(row), now_us - row.used_us > NOTED_AFTER, left_us / SECOND)
 
@@ -113,15 +113,12 @@ def _since(site: Site[Any], at: Settings, now_us: int) -> tuple[int, int]:
     return now_us - int(terms.minutes * 60 * SECOND), now_us - int(terms.hours * 3600 * SECOND)
 
 
-def _holds(site: Site[Any], connection: sa.Connection, person_id: str) -> bool:
-    return bool(site.holds and site.holds(connection, person_id))
-
-
 def _forget_ended(site: Site[Any], connection: sa.Connection, at: Settings, now_us: int) -> None:
     ended = sa.not_(_lives(site, at, now_us))
     if site.holds:
+        ended = site.session.c.began_us <= _since(site, at, now_us)[1]
         of = connection.scalars(sa.select(site.session.c.person_id).where(ended).distinct()).all()
-        ended &= site.session.c.person_id.not_in([one for one in of if _holds(site, connection, one)])
+        ended &= site.session.c.person_id.not_in([one for one in of if site.holds(connection, one)])
     connection.execute(site.session.delete().where(ended))
 
 

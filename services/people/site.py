@@ -110,10 +110,12 @@ class Site(Generic[P]):
     problems: tuple[type[Exception], ...] = ()
     """What its own parts raise besides, with a `status`."""
     holds: Callable[[sa.Connection, str], Sequence[str]] | None = None
-    """Ids of what this person holds and must not leave: as long as there is any, a session is locked where it would
-    end, and nobody signs out."""
+    """For a site where a session that is not used is locked (locking.py): ids of what this person holds and must not
+    leave. As long as there is any, a session never ends, and nobody signs out."""
     held: str = ""
     """The path of the page that shows it."""
+    danger: Callable[[sa.Connection], int] | None = None
+    """In how many matters somebody is in danger whom nobody sees to: a locked page says so, by the number alone."""
     seen: Callable[[Request, Seen, str], Awaitable[None]] | None = None
     """Told who signs in and out and whose session is locked, by their id, before the browser is answered: what it
     raises is answered instead."""

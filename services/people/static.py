@@ -9,6 +9,8 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 SHARED = Path(__file__).resolve().parent / "static"
+LOCKING = SHARED / "locking"
+"""What the pages of a site have besides whose sessions are locked (locking.py)."""
 
 TYPES = {
     ".css": "text/css",
@@ -20,10 +22,10 @@ TYPES = {
 
 
 class Static:
-    """Those that every site has (`look.css`: one look), and those of a site's own folder."""
+    """Those that every site has (`look.css`: one look), and those of these folders."""
 
-    def __init__(self, folder: Path) -> None:
-        files = sorted([*SHARED.iterdir(), *folder.iterdir()])
+    def __init__(self, *folders: Path) -> None:
+        files = sorted(file for folder in (SHARED, *folders) for file in folder.iterdir())
         self._files = {file.name: file.read_bytes() for file in files if file.suffix in TYPES}
 
     def version(self, name: str) -> str:

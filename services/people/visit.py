@@ -17,7 +17,7 @@ async def signed_in(site: Site[P], request: Request, entry: object = None, *, by
     """Who is signed in, and their session's secret.
 
     Args:
-        entry: what to come back to after a sign-in, if it is written as an entry's id.
+        entry: the id of what the page shows, to come back to after a sign-in, if it is written as an entry's id.
         by_hand: whether a person asks. What a page asks for by itself keeps no session alive.
 
     Raises:
@@ -31,7 +31,7 @@ async def signed_in(site: Site[P], request: Request, entry: object = None, *, by
         raise SignInFirst(site.valid(entry), ended=bool(token) and not locked, locked=locked)
     if found.to_note and by_hand:
         await ground.access.write(lambda c: sessions.note_use(site, c, at, token, now_us))
-    request.state.person = found.person
+    request.state.person, request.state.entry = found.person, site.valid(entry)
     return found.person, token
 
 

@@ -127,7 +127,7 @@ async def signs_in(board: Board, client: httpx.AsyncClient, person_id: str) -> N
     assert done.headers["location"] == "/", done.text
 
 
-async def takes(board: Board, person_id: str, *, version: int = 1, taken: bool = True) -> None:
+async def takes(board: Board, person_id: str, *, version: int = 1, taken: bool = True, danger: bool = False) -> None:
     """A matter is theirs, or no more, as the log says it."""
     by = {"person_id": person_id, "name": "Sam Okafor", "post": "social worker", "team": "NIGHT"}
     said = MatterChanged.model_validate(
@@ -137,6 +137,7 @@ async def takes(board: Board, person_id: str, *, version: int = 1, taken: bool =
             "taken_at": NOW if taken else None, "location_confidential": False, "declare_no_conflict": False,
             "circumstances": [], "protection_plan": "UNKNOWN", "hazards": [], "protective_instructions": [],
             "adults_of_concern": [], "facts": [], "acts": [], "risk": [], "told": [],
+            "interrupts": danger,
         }
     )  # fmt: skip
     said.enveloped(Envelope(f"e-{version}", "urn:safebus:test", said.topic, NOW))
@@ -270,10 +271,24 @@ async def test_nobody_signs_out_with_a_matter_in_hand(board: Board, client: http
     assert recorded(board) == [(person_id, SeenWhat.SIGNED_IN), (person_id, SeenWhat.SIGNED_OUT)]
 
 
-async def test_a_session_that_holds_nothing_ends(board: Board, client: httpx.AsyncClient) -> None:
-    """As everywhere."""
+async def test_h7_danger_interrupts_at_a_locked_screen(board: Board, client: httpx.AsyncClient) -> None:
+    """H7: as a number, until somebody takes it; about whom is for those who sign in."""
     await signs_in(board, client, await named(board))
     board.clock.step(NOW + timedelta(minutes=board.settings.board_session_minutes + 1))
+    page = await client.get("/board", follow_redirects=True)
+    assert "Immediate danger" not in page.text
+    await takes(board, "staff-1", taken=False, danger=True)
+    page = await client.get("/locked")
+    assert "Immediate danger: 1 matter that nobody has taken." in page.text
+    assert SECRET not in page.text
+    await takes(board, "staff-1", version=2)
+    assert "Immediate danger" not in (await client.get("/locked")).text
+
+
+async def test_a_session_that_holds_nothing_ends(board: Board, client: httpx.AsyncClient) -> None:
+    """After a whole night."""
+    await signs_in(board, client, await named(board))
+    board.clock.step(NOW + timedelta(hours=board.settings.board_session_hours, minutes=1))
     page = await client.get("/board", follow_redirects=True)
     assert "You have been signed out" in page.text
 

@@ -51,6 +51,7 @@ class Place:
     holding: dict[str, list[str]] = field(default_factory=dict)
     """By person: what they hold."""
     seen: list[tuple[Seen, str]] = field(default_factory=list)
+    in_danger: int = 0
     acted: list[str] = field(default_factory=list)
     """The entries that somebody acted on."""
 
@@ -89,6 +90,7 @@ class Place:
             words=Words("test site", "site", "For tests.", "You are nobody here.", "a friend", "Nothing.", "Go on"),
             holds=lambda _connection, person_id: self.holding.get(person_id, []),
             held="/mine",
+            danger=lambda _connection: self.in_danger,
             seen=self._note,
         )
         self.access.run(metadata.create_all)

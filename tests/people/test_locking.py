@@ -13,6 +13,8 @@ from tests.people.sites import SECRET, Place, csrf_of
 
 WHILE = timedelta(minutes=16)
 """Longer than a session lives unused."""
+NIGHT = timedelta(minutes=601)
+"""Longer than a session lives, however much it is used."""
 
 
 async def rows(place: Place) -> int:
@@ -37,7 +39,7 @@ async def test_a_session_that_holds_something_is_locked_and_not_ended(one: Place
     assert one.acted == []
     assert one.holding[person] == ["7", "8"]
     assert (await client.get("/stream")).status_code == 303
-    assert (await client.get("/still-there")).json() == {"seconds": 0}
+    assert (await client.get("/still-there")).json() == {"seconds": 0, "danger": 0}
 
 
 async def test_nothing_but_a_new_sign_in_opens_it(one: Place, client: httpx.AsyncClient) -> None:
@@ -85,12 +87,16 @@ async def test_it_is_recorded_once(one: Place, client: httpx.AsyncClient) -> Non
     assert one.seen == [("SIGNED_IN", person), ("LOCKED", person)]
 
 
-async def test_who_holds_nothing_is_signed_out(one: Place, client: httpx.AsyncClient) -> None:
-    """As everywhere; also who was locked, and what they held was handed on meanwhile by somebody else."""
+async def test_who_holds_nothing_is_signed_out_at_last(one: Place, client: httpx.AsyncClient) -> None:
+    """Locked for disuse, ended at the session's longest; so for who held something that was handed on by others."""
     person = await one.name_one("Ada")
     await one.signs_in(client, person)
-    one.holding[person] = ["7"]
     one.clock.step(NOW + WHILE)
+    page = await client.get("/locked")
+    assert "Are you still there, Ada?" in page.text
+    assert "holds" not in page.text
+    one.holding[person] = ["7"]
+    one.clock.step(NOW + NIGHT)
     assert (await client.get("/entries/7")).headers["location"] == "/locked?entry=7"
     one.holding.clear()
     answer = await client.get("/locked?entry=7")
@@ -101,10 +107,8 @@ async def test_who_holds_nothing_is_signed_out(one: Place, client: httpx.AsyncCl
 async def test_a_page_that_nobody_uses_is_left_without_a_script(one: Place, client: httpx.AsyncClient) -> None:
     """The browser goes to where the session is asked for; while another window is used, that leads back."""
     await one.signs_in(client, await one.name_one("Ada"))
-    assert (
-        '<noscript><meta http-equiv="refresh" content="901; url=/locked"></noscript>'
-        in (await client.get("/entries/7")).text
-    )
+    leaves = '<noscript><meta http-equiv="refresh" content="901; url=/locked?entry=7"></noscript>'
+    assert leaves in (await client.get("/entries/7")).text
     answer = await client.get("/locked?entry=7")
     assert answer.headers["location"] == "/entries/7"
     assert (await client.get("/locked")).headers["location"] == "/"
@@ -116,9 +120,10 @@ async def test_what_a_page_asks_for_by_itself_keeps_nothing_alive(one: Place, cl
     csrf = await one.signs_in(client, await one.name_one("Ada"))
     one.clock.step(NOW + timedelta(minutes=14))
     assert (await client.get("/stream")).text == "60.0"
-    assert (await client.get("/still-there")).json() == {"seconds": 60}
-    assert (await client.post("/still-there", data={"csrf": csrf})).status_code == 204
-    assert (await client.get("/still-there")).json() == {"seconds": 900}
+    assert (await client.get("/still-there")).json()["seconds"] == 60
+    assert (await client.post("/still-there", data={"csrf": "made-up"})).status_code == 403
+    assert (await client.post("/still-there", data={"csrf": csrf})).json()["seconds"] == 900
+    assert (await client.get("/still-there")).json()["seconds"] == 900
     one.clock.step(NOW + timedelta(minutes=30))
     assert (await client.get("/stream")).status_code == 303
 
@@ -131,7 +136,7 @@ async def test_a_whole_night_locks_too(one: Place, client: httpx.AsyncClient) ->
     for minutes in range(0, 600, 10):
         one.clock.step(NOW + timedelta(minutes=minutes))
         assert (await client.get("/entries/7")).status_code == 200
-    one.clock.step(NOW + timedelta(minutes=601))
+    one.clock.step(NOW + NIGHT)
     assert (await client.get("/entries/7")).headers["location"] == "/locked?entry=7"
 
 
@@ -165,6 +170,25 @@ async def test_who_goes_away_locks_the_screen(one: Place, client: httpx.AsyncCli
     assert (await client.get("/entries/7")).headers["location"] == "/locked?entry=7"
 
 
+async def test_h7_a_locked_page_says_that_somebody_is_in_danger(one: Place, client: httpx.AsyncClient) -> None:
+    """H7: danger interrupts at a screen that nobody has used as well: the number, and nothing about a child."""
+    person = await one.name_one("Ada")
+    await one.signs_in(client, person)
+    one.in_danger = 2
+    assert (await client.get("/still-there")).json() == {"seconds": 900, "danger": 0}, "its own page says it"
+    one.clock.step(NOW + WHILE)
+    page = await client.get("/locked")
+    assert "Immediate danger: 2 matters that nobody has taken." in page.text
+    assert '<meta http-equiv="refresh" content="30">' in page.text
+    assert SECRET not in page.text
+    assert (await client.get("/still-there")).json() == {"seconds": 0, "danger": 2}
+    one.in_danger = 0
+    assert "Immediate danger" not in (await client.get("/locked")).text
+    async with one.browser() as stranger:
+        answer = await stranger.get("/still-there")
+        assert (answer.status_code, answer.json()) == (404, {"seconds": 0})
+
+
 async def test_who_signs_in_elsewhere_ends_nothing_that_is_held(one: Place, client: httpx.AsyncClient) -> None:
     """A sign-in clears what has ended; a locked session of somebody who holds something has not."""
     holder, idle = await one.name_one("Ada"), await one.name_one("Ben")
@@ -172,7 +196,7 @@ async def test_who_signs_in_elsewhere_ends_nothing_that_is_held(one: Place, clie
     async with one.browser() as second, one.browser() as third:
         await one.signs_in(second, idle)
         one.holding[holder] = ["7"]
-        one.clock.step(NOW + WHILE)
+        one.clock.step(NOW + NIGHT)
         await one.signs_in(third, await one.name_one("Cy"))
         assert await rows(one) == 2
         assert (await client.get("/entries/7")).headers["location"] == "/locked?entry=7"

@@ -14,6 +14,7 @@ from services.bus.events import SeenWhat, Team
 from services.bus.settings import Settings
 from services.handover_feed.acting.seen import saw
 from services.handover_feed.board import reading
+from services.handover_feed.board.tables import card
 from services.handover_feed.door.context import board_of
 from services.handover_feed.pages.words import FILTERS
 from services.handover_feed.people.tables import link, session, staff
@@ -60,6 +61,10 @@ async def _seen(request: Request, what: Seen, person_id: str) -> None:
     saw(board, person_id, Team(team), SeenWhat(what))
 
 
+def _danger(connection: sa.Connection) -> int:
+    return connection.execute(sa.select(sa.func.count()).where(card.c.interrupts)).scalar_one()
+
+
 SITE = Site(
     cookie="safebus-board",
     home="/",
@@ -84,6 +89,7 @@ SITE = Site(
     filters=FILTERS,
     holds=reading.holds,
     held="/board/mine",
+    danger=_danger,
     seen=_seen,
     problems=(Problem,),
 )
