@@ -76,8 +76,9 @@ class Line:
             Surroundings: the broker or the registry is away.
         """
         if not self._tried.is_set():
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._tried.wait(), ANSWER_WITHIN)
+            with suppress(TimeoutError):  # not wait_for, which may swallow its own cancellation (Python 3.11)
+                async with asyncio.timeout(ANSWER_WITHIN):
+                    await self._tried.wait()
         writer = self.writer
         if self._topics.issuperset(topics):
             return

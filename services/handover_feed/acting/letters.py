@@ -199,7 +199,8 @@ class Letters:
             except Exception as error:  # noqa: BLE001 - a fault of ours must not end what sends everything else
                 log.error("not_sent", kind=type(error).__name__)  # noqa: TRY400
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._bell.wait(), LOOK_EVERY)
+                async with asyncio.timeout(LOOK_EVERY):
+                    await self._bell.wait()
 
     async def _send_some(self) -> bool:
         waiting = await self._access.read(_waiting)

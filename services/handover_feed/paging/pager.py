@@ -73,7 +73,8 @@ class Pager:
                 log.error("pages_fault", kind=type(error).__name__)  # noqa: TRY400
                 await asyncio.sleep(POLL)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._bell.wait(), POLL)
+                async with asyncio.timeout(POLL):
+                    await self._bell.wait()
 
     async def _look(self) -> None:
         """Page for everything that is due, all at once: no slow answer keeps another back."""
