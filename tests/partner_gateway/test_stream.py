@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -26,21 +24,9 @@ from services.partner_gateway.partners import identify, registry
 from services.web import hub, stream
 from tests.partner_gateway.conftest import tell
 from tests.partner_gateway.test_projection import missed
+from tests.sse import Told, events
 
 ORGANISATION = "la:825"
-
-
-@dataclass
-class Told:
-    """One Server-Sent Event."""
-
-    kind: str
-    id: str
-    data: Any
-
-    @property
-    def number(self) -> int:
-        return int(self.id.partition(".")[2])
 
 
 class Client:
@@ -67,21 +53,6 @@ class Client:
     async def get(self, path: str, **params: str) -> httpx.Response:
         async with httpx.AsyncClient(base_url=self.address, timeout=20) as client:
             return await client.get(path, params=params, headers={"Authorization": f"Bearer {self.key}"})
-
-
-async def events(lines: AsyncIterator[str]) -> AsyncIterator[Told]:
-    """As a browser's EventSource reads them, and comments too."""
-    fields: dict[str, str] = {}
-    async for line in lines:
-        name, _, value = line.partition(":")
-        if line and not name:
-            yield Told("comment", "", value.strip())
-        elif line:
-            fields[name] = value.strip()
-        else:
-            if "data" in fields:
-                yield Told(fields["event"], fields.get("id", ""), json.loads(fields["data"]))
-            fields = {}
 
 
 @pytest.fixture

@@ -20,7 +20,8 @@ from services.partner_gateway.wiring import SERVICE
 from tests.partner_gateway import house
 from tests.partner_gateway.house import Door
 from tests.partner_gateway.test_projection import missed
-from tests.partner_gateway.test_stream import Client, Told
+from tests.partner_gateway.test_stream import Client
+from tests.sse import Told
 
 GATEWAY = [sys.executable, "-m", "services.partner_gateway"]
 TO = "la:streaming"

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from services.bus.events import CardAct, CardFact, MatterChanged, MatterState, RiskCriterion, Team
 from services.handover_feed.board import tables
+from services.handover_feed.risk import ORDER, order_key
 
 AT_ONCE = 500
 """Cards that one statement asks for."""
@@ -62,19 +63,19 @@ def cards(
     *,
     team: Team | None = None,
     state: MatterState | None = None,
-    order: Sequence[RiskCriterion] | None = None,
+    order: Sequence[RiskCriterion] = ORDER,
 ) -> list[MatterChanged]:
     """Worst first.
 
     Args:
         team: only those that this side has.
         state: only those; without it, whatever is not closed.
-        order: the criteria, the weightiest first; without it, as the settings say.
+        order: the criteria, the weightiest first.
     """
     columns = tables.card.c
     chosen = columns.open if state is None else columns.state == state.value
     found = _read(connection, chosen if team is None else sa.and_(chosen, columns.team == team.value))
-    return sorted(found, key=lambda one: one.changed_at)
+    return sorted(found, key=lambda one: order_key(one, order))
 
 
 def card(connection: sa.Connection, matter_id: str) -> MatterChanged | None:
@@ -119,10 +120,10 @@ def holds(connection: sa.Connection, person_id: str) -> list[str]:
 
 
 def summary(
-    connection: sa.Connection, since_us: int, until_us: int, *, order: Sequence[RiskCriterion] | None = None
+    connection: sa.Connection, since_us: int, until_us: int, *, order: Sequence[RiskCriterion] = ORDER
 ) -> list[Passage]:
     """What happened from one moment to before another, by matter, worst first: for the end of a shift."""
-    found = sorted(_read(connection, tables.card.c.changed_us >= since_us), key=lambda one: one.changed_at)
+    found = sorted(_read(connection, tables.card.c.changed_us >= since_us), key=lambda one: order_key(one, order))
     passages = [_passage(one, since_us, until_us) for one in found]
     return [one for one in passages if one.facts or one.acts]
 

@@ -29,10 +29,11 @@ async def cards(
     """What is open, the worst first, and the cursor from which a stream goes on."""
 
     def look(connection: sa.Connection) -> tuple[str, int, list[MatterChanged]]:
-        found = reading.cards(connection, team=team, state=state)
+        found = reading.cards(connection, team=team, state=state, order=board.order)
         return reading.epoch(connection), reading.last(connection), found
 
-    epoch, no, found = await board_of(request).access.read(look)
+    board = board_of(request)
+    epoch, no, found = await board.access.read(look)
     return _json({"epoch": epoch, "no": no, "next": f"{epoch}.{no}", "cards": [as_json(card) for card in found]})
 
 

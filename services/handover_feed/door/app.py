@@ -12,7 +12,7 @@ from services.web import problems
 from services.web.limits import Limits
 from services.web.protect import Protect
 
-ROUTERS = (api.router, stream.router, people.router, pages.router)
+ROUTERS = (stream.router, api.router, people.router, pages.router)
 
 MOST_BODY = 200_000
 """Bytes of a form: a decision with all of its reasons."""

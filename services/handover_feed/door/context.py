@@ -11,6 +11,7 @@ from services.bus.access import Access
 from services.bus.catalogue import Catalogue
 from services.bus.clock import Clock
 from services.bus.codec import Codec
+from services.bus.events import RiskCriterion
 from services.bus.settings import Settings
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ class Board:
     catalogue: Catalogue
     clock: Clock
     codec: Codec
+    order: tuple[RiskCriterion, ...]
+    """What makes a matter stand above others, the weightiest first."""
     letters: Letters
     """Says what people do, as the principal `board-door`, each thing once."""
     seen: Seen

@@ -13,6 +13,7 @@ from services.bus.settings import Settings
 from services.handover_feed.acting.letters import Letters
 from services.handover_feed.acting.seen import Seen
 from services.handover_feed.board.hub import Hub
+from services.handover_feed.board.order import order_of
 from services.handover_feed.board.projection import BOARD
 from services.handover_feed.door.app import application
 from services.handover_feed.door.context import Board
@@ -59,6 +60,7 @@ async def board_for(at: Settings) -> AsyncIterator[Board]:
             catalogue=load(at.catalogue),
             clock=clock,
             codec=codec,
+            order=order_of(at),
             letters=letters,
             seen=await stack.enter_async_context(Seen(letters)),
             hub=hub,
