@@ -79,7 +79,7 @@ async def unaddressed(board: Board, team: Team, stays: Collection[str] = ()) -> 
     Args:
         stays: ids of the matters of which somebody said that they stay.
     """
-    cards = await board.access.read(lambda connection: reading.cards(connection, team=team))
+    cards = await board.access.read(lambda connection: reading.cards(connection, team=team, order=board.order))
     return [card for card in cards if not (may_stay(card) and card.matter_id in stays)]
 
 
@@ -103,7 +103,9 @@ async def close(board: Board, staff: Staff, *, stays: Collection[str] = ()) -> C
     if left := await unaddressed(board, team, stays):
         return Closing(shift, left, NOT_YET.format(len(left)))
     since_us, until_us = _us(shift.began_at), board.now_us
-    passages = await board.access.read(lambda connection: reading.summary(connection, since_us, until_us + 1))
+    passages = await board.access.read(
+        lambda connection: reading.summary(connection, since_us, until_us + 1, order=board.order)
+    )
     event = ShiftClosed(
         shift_id=shift.shift_id,
         team=team,
@@ -134,8 +136,12 @@ async def summary(board: Board, shift: Shift) -> Summary:
     """What the shift brought until now, or until its end."""
     until = min(board.clock.now(), shift.ends_at)
     since_us, until_us = _us(shift.began_at), _us(until)
-    passages = await board.access.read(lambda connection: reading.summary(connection, since_us, until_us))
-    waiting = await board.access.read(lambda connection: reading.cards(connection, state=MatterState.OPEN))
+    passages = await board.access.read(
+        lambda connection: reading.summary(connection, since_us, until_us, order=board.order)
+    )
+    waiting = await board.access.read(
+        lambda connection: reading.cards(connection, state=MatterState.OPEN, order=board.order)
+    )
     facts = [(passage.card, fact) for passage in passages for fact in passage.facts]
     done = [(passage.card, act) for passage in passages for act in passage.acts]
 
