@@ -29,7 +29,7 @@ from services.bus.settings import Settings, settings
 from services.embedded import EmbeddedStack, embedded_stack
 from services.supervisor.rooms import commands
 from services.supervisor.servers import apply_catalogue
-from tests.bench import gateway_path, gateway_post, gateway_streams, made_up, plain
+from tests.bench import board, gateway_path, gateway_post, gateway_streams, made_up, plain
 
 BATCHES = (500, 1000, 2000)
 ROOMS: dict[str, tuple[str, tuple[str, ...], Callable[[int], Event]]] = {
@@ -174,7 +174,12 @@ async def idle(stack: EmbeddedStack) -> dict[str, float]:
 async def bench(count: int, repeats: int) -> dict[str, dict[str, float]]:
     folder = Path(tempfile.mkdtemp(prefix="safebus-bench-"))
     os.environ |= {"SAFEBUS_DATA_DIR": str(folder), "SAFEBUS_REPLICATION_FACTOR": "1", "SAFEBUS_LOG_LEVEL": "ERROR"}
-    os.environ |= {"SAFEBUS_GATEWAY_PORT": "0", "SAFEBUS_GATEWAY_RATE": "1e6", "SAFEBUS_GATEWAY_BURST": "1000000"}
+    os.environ |= {
+        "SAFEBUS_GATEWAY_PORT": "0",
+        "SAFEBUS_BOARD_PORT": "0",
+        "SAFEBUS_GATEWAY_RATE": "1e6",
+        "SAFEBUS_GATEWAY_BURST": "1000000",
+    }
     found: dict[str, dict[str, float]] = {}
     async with embedded_stack(folder, kafka_port=0, registry_port=0):
         pass  # formatted, so that the next start is a warm one
@@ -193,6 +198,7 @@ async def bench(count: int, repeats: int) -> dict[str, dict[str, float]]:
         found["posts"] = await gateway_post.posts()
         found["streams"] = await gateway_streams.streams()
         found["pages"] = await gateway_streams.pages()
+        found["board"] = await board.board()
     return found
 
 
@@ -227,6 +233,11 @@ def show(found: dict[str, dict[str, float]]) -> None:
     f = found["pages"]
     ratio = f"{f['long'] / f['short']:.2f}"
     table.add_row("a page of 1,000,000 entries ÷ of 1,000, ms", f"{f['short']:.2f}", f"{f['long']:.2f}", ratio, "≈ 1")
+    f = found["board"]
+    for what, words in (("first", "the board's first card"), ("update", "danger: from the board's commit to paint")):
+        bare, whole = f[f"empty {what}"], f[f"full {what}"]
+        name = f"{words}, {board.MATTERS} matters and {board.VIEWERS} viewers ÷ empty, ms"
+        table.add_row(name, f"{bare:.0f}", f"{whole:.0f}", f"{whole / bare:.2f}", "")
     table.add_row("Kafka and registry, warm start, s", "", f"{found['warm start']['seconds']:.1f}", "", "≤ 15")
     for name, size in found["memory"].items():
         wanted = "≤ 150" if name.endswith("idle") else ""
