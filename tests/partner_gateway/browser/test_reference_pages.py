@@ -8,6 +8,7 @@ from playwright.async_api import expect
 
 from services.partner_gateway.partners import registry
 from services.partner_gateway.reference.kinds import EventTypes
+from tests.browser import axe_finds_nothing
 from tests.partner_gateway.browser.conftest import Clean, House, picture
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -49,6 +50,27 @@ async def test_the_api_is_shown_and_can_be_tried(house: House) -> None:
     await proof.get_by_role("button", name="Execute").click()
     await expect(proof.locator(".live-responses-table tbody .response-col_status").first).to_contain_text("200")
     assert complaints == []
+    await context.close()
+
+
+async def test_everybody_can_use_the_api_page(house: House) -> None:
+    """WCAG 2.2 AA, closed, with operations open and one being tried, and while a key is given."""
+    context = await house.browser.new_context(bypass_csp=True)  # for axe's own script
+    context.set_default_timeout(20_000)
+    page = await context.new_page()
+    await page.goto(f"{house.address}/docs")
+    await expect(page.locator("#operations-Post-postContactReceived")).to_be_visible()
+    await axe_finds_nothing(page)
+    for operation in ("Post-postContactReceived", "Inbox-readInbox", "Webhooks-deleteWebhook"):
+        await page.locator(f"#operations-{operation} .opblock-summary-control").click()
+        await expect(page.locator(f"#operations-{operation} .opblock-body")).to_be_visible()
+    inbox = page.locator("#operations-Inbox-readInbox")
+    await inbox.get_by_role("button", name="Try it out").click()
+    await expect(inbox.get_by_role("button", name="Execute")).to_be_visible()
+    await axe_finds_nothing(page)
+    await page.get_by_role("button", name="Authorize").first.click()
+    await expect(page.locator(".auth-container input")).to_be_visible()
+    await axe_finds_nothing(page)
     await context.close()
 
 
