@@ -14,12 +14,11 @@ import pytest
 import sqlalchemy as sa
 
 from services.bus.access import Access
-from services.bus.broker import Record
 from services.bus.clock import Clock
 from services.bus.envelope import Event
 from services.bus.errors import UserMistake
 from services.bus.events import HandoverAct, HandoverActed, HandoverSeen, RiskCriterion, SeenWhat, Team
-from services.bus.run import broker_for, codec_for
+from services.bus.run import codec_for
 from services.bus.settings import Settings
 from services.embedded import EmbeddedKafka
 from services.handover_feed.acting import acts
@@ -30,6 +29,7 @@ from services.handover_feed.door.context import Board
 from services.handover_feed.tables import metadata
 from tests.handover_feed.cards import EVENING, NIGHT_WORKER, act, card
 from tests.handover_feed.conftest import tell
+from tests.handover_feed.log import events, on_kafka
 
 STAFF = NIGHT_WORKER
 
@@ -41,20 +41,8 @@ def taken(at: datetime = EVENING, reason: str | None = None) -> HandoverActed:
     )  # fmt: skip
 
 
-async def on_kafka(at: Settings, topic: str, ids: Sequence[str]) -> list[Record]:
-    """The records with these event ids, in the log's order."""
-    broker = broker_for(at, "admin")
-    wanted = {own_id.encode() for own_id in ids}
-    found = [record async for record in broker.scan([topic]) if dict(record.headers)["ce_id"] in wanted]
-    await broker.close()
-    return found
-
-
 async def decoded(at: Settings, topic: str, ids: Sequence[str]) -> list[Event]:
-    codec = codec_for(at)
-    records = await on_kafka(at, topic, ids)
-    await codec.learn(records)
-    return [codec.decode(record, dict(record.headers), "") for record in records]
+    return await events(at, await on_kafka(at, topic, ids))
 
 
 @asynccontextmanager
