@@ -194,10 +194,12 @@ def _told(matter: Matter, directory: Directory, *, confidential: bool) -> list[T
 def _within_room(facts: list[CardFact]) -> list[CardFact]:
     """Each fact with as much of its words as all of them have room for."""
     share = ROOM // max(1, len(facts))
-    return [
-        fact.model_copy(update={"words": _cut(fact.words, share), "voice": fact.voice and _cut(fact.voice, share // 2)})
-        for fact in facts
-    ]
+    return [_shortened(fact, share) if len(fact.words) + len(fact.voice or "") > share // 4 else fact for fact in facts]
+
+
+def _shortened(fact: CardFact, size: int) -> CardFact:
+    voice = fact.voice and _cut(fact.voice, size // 2)
+    return fact.model_copy(update={"words": _cut(fact.words, size), "voice": voice})
 
 
 def _cut(text: str, size: int) -> str:

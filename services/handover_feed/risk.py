@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from services.bus.disclosing import local_day
@@ -107,9 +108,12 @@ def _reason(
 ) -> RiskReason:
     """The worst that holds for any fact for which nobody has lowered it."""
     standing = matter.standing
-    ranked = [(judge(fact), standing.is_lowered(criterion, fact.fact_id)) for fact in facts]
-    stands = max((found for found, lowered in ranked if not lowered), default=NONE)
-    without = max((found for found, _ in ranked), default=NONE)
+    without = max(map(judge, facts), default=NONE)
+    if without.rank and standing.lowered:
+        facts = [fact for fact in facts if not standing.is_lowered(criterion, fact.fact_id)]
+        stands = max(map(judge, facts), default=NONE)
+    else:
+        stands = without
     rank, words = stands.rank, stands.words if stands.rank else HOLDS_NOT[criterion]
     if without.rank <= rank:
         return RiskReason(criterion=criterion, rank=rank, words=f"{words}.", lowered=False)
@@ -147,7 +151,12 @@ def _missing(fact: Fact) -> Ranked:
 def _deadline(due: datetime | None) -> Ranked:
     if due is None:
         return NONE
-    return Ranked(LATEST_MOMENT - int(due.timestamp() * 1_000_000), words=f"The nearest deadline is {moment(due)}")
+    return Ranked(LATEST_MOMENT - int(due.timestamp() * 1_000_000), words=_nearest(due))
+
+
+@lru_cache(maxsize=1024)
+def _nearest(due: datetime) -> str:
+    return f"The nearest deadline is {moment(due)}"
 
 
 def _about_a_child(fact: Fact, matter: Matter) -> bool:

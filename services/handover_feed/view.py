@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar, cast
 
 from pydantic import AwareDatetime, Field
 
@@ -124,8 +124,7 @@ class Matter(View):
     # What is heard
 
     def evolve(self, event: Event) -> Self:
-        now = self._identified(event)._heard(event)
-        return now._counted(self)
+        return cast(Self, _evolved.once(self, event))
 
     def rung(self, alarm: Alarm) -> Self:
         """The manager is to be paged, for the first time or again."""
@@ -253,6 +252,24 @@ class Matter(View):
 
     def _with(self, **changed: Any) -> Self:
         return self.model_copy(update=changed)
+
+
+class _Once:
+    """The decision asks what will be known, and the loop asks the same right after: it is worked out once."""
+
+    def __init__(self) -> None:
+        self._last: tuple[Matter, Event, Matter] | None = None
+
+    def once(self, matter: Matter, event: Event) -> Matter:
+        last = self._last
+        if last and last[0] is matter and last[1] is event:
+            return last[2]
+        now = matter._identified(event)._heard(event)._counted(matter)
+        self._last = (matter, event, now)
+        return now
+
+
+_evolved = _Once()
 
 
 def on_duty(duty: Duty) -> type[Matter]:
