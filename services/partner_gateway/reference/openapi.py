@@ -37,6 +37,12 @@ whether an event was taken: post it again with the same id, and it takes effect 
 What the inbox's stream and webhooks say is in the AsyncAPI document, `/v1/asyncapi.json`, and on `/docs/events`."""
 
 
+CHOSEN = """
+
+`disclosure.id` is yours to choose: a random UUID, version 4, for each disclosure. One that stands for another is refused
+with 409 disclosure-id-reused, as receipts and deadlines know a disclosure by it alone."""
+
+
 def openapi(routes: Iterable[BaseRoute], catalogue: Catalogue, at: Settings) -> Document:
     """The document of an application with these routes."""
     made = get_openapi(
@@ -120,7 +126,7 @@ def _post(kind: EventType) -> Document:
         "operationId": f"post{kind.record}",
         "tags": ["Post"],
         "summary": kind.topic.description.rstrip("."),
-        "description": f"{kind.doc}\n\nScope: `{kind.name}`.",
+        "description": f"{kind.doc}{CHOSEN if kind.topic.discloses else ''}\n\nScope: `{kind.name}`.",
         "parameters": [
             {
                 "name": f"ce-{name}",
