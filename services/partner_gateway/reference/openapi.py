@@ -39,8 +39,8 @@ What the inbox's stream and webhooks say is in the AsyncAPI document, `/v1/async
 
 CHOSEN = """
 
-`disclosure.id` is yours to choose: a random UUID, version 4, for each disclosure. One that stands for another is refused
-with 409 disclosure-id-reused, as receipts and deadlines know a disclosure by it alone."""
+`disclosure.id` is yours to choose: a random UUID, version 4, for each disclosure. One that stands for another is
+refused with 409 disclosure-id-reused, as receipts and deadlines know a disclosure by it alone."""
 
 
 def openapi(routes: Iterable[BaseRoute], catalogue: Catalogue, at: Settings) -> Document:
