@@ -24,11 +24,15 @@ from services.people.sign_in import link_path
 from services.people.site import Seen, Site, Terms, Words
 from services.people.tables import link_table, session_table
 from services.people.visit import form_of, left, signed_in
+from services.web.protect import Protect
 
-BASE = """<title>{% block title %}{% endblock %}</title>{% include "unattended.html" %}
-<link rel="stylesheet" href="{{ static('site.css') }}">
-{% block main %}{% endblock %}
-{% if person %}<form><input type="hidden" name="csrf" value="{{ person.csrf }}"></form>{% endif %}"""
+BASE = """<!DOCTYPE html><html lang="en-GB"><head><title>{% block title %}A page{% endblock %}</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+{% include "unattended.html" %}<link rel="icon" href="data:,">
+<link rel="stylesheet" href="{{ static('look.css') }}"><link rel="stylesheet" href="{{ static('site.css') }}"></head>
+<body><main>{% block main %}{% endblock %}
+{% if person %}<form><input type="hidden" name="csrf" value="{{ person.csrf }}"></form>{% endif %}
+</main></body></html>"""
 SECRET = "Maya Hartley-Osei"
 """On every page of an entry, and nowhere else."""
 
@@ -52,6 +56,8 @@ class Place:
     """By person: what they hold."""
     seen: list[tuple[Seen, str]] = field(default_factory=list)
     in_danger: int = 0
+    minutes: float = 15.0
+    """A session is locked after so long unused."""
     acted: list[str] = field(default_factory=list)
     """The entries that somebody acted on."""
 
@@ -73,7 +79,7 @@ class Place:
             (folder / part).mkdir(parents=True)
             (folder / part / file).write_text(text)
         (folder / "templates" / "entry.html").write_text(
-            "{% extends 'base.html' %}{% block main %}" + SECRET + "{% endblock %}"
+            "{% extends 'base.html' %}{% block main %}<h1>" + SECRET + "</h1>{% endblock %}"
         )
         self.site = Site(
             cookie=f"safebus-{self.name}",
@@ -98,7 +104,7 @@ class Place:
         self.app = self._application()
 
     def _terms(self, at: Settings) -> Terms:
-        return Terms(f"http://{self.name}.test", False, 15.0, 10.0, f"client-{self.name}", SecretStr("s"))
+        return Terms(f"http://{self.name}.test", False, self.minutes, 10.0, f"client-{self.name}", SecretStr("s"))
 
     async def _note(self, _request: Request, what: Seen, person_id: str) -> None:
         self.seen.append((what, person_id))
@@ -135,6 +141,7 @@ class Place:
         for router in (sign_in.routes(self.pages, visited), locking.routes(self.pages, visited)):
             app.include_router(router)
         app.include_router(self.pages.static.router())
+        app.add_middleware(Protect)
         return app
 
     async def name_one(self, name: str, subject: str | None = None) -> str:

@@ -13,7 +13,7 @@ else if (csrf) attend();
 
 // ---- A page with something on it
 function attend() {
-  for (const event of ["keydown", "pointerdown", "input"]) {
+  for (const event of ["keydown", "pointerdown", "input", "wheel", "touchmove"]) {
     addEventListener(event, () => { used = true; if (notice) tick(); }, { capture: true, passive: true });
   }
   addEventListener("pageshow", (event) => { if (event.persisted) ask(); });
