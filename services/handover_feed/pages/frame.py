@@ -113,7 +113,7 @@ async def frame(request: Request, staff: Staff) -> Frame:
 
 def _danger(connection: sa.Connection) -> list[MatterChanged]:
     """Of both sides: danger waits for no side's hours. What has waited longest is first."""
-    query = sa.select(tables.card.c.content).where(tables.card.c.danger)
+    query = sa.select(tables.card.c.content).where(tables.card.c.interrupts)
     found = [MatterChanged.model_validate_json(content) for content in connection.execute(query).scalars()]
     return sorted(found, key=lambda card: (card.waiting_since or card.changed_at, card.matter_id))
 
@@ -131,9 +131,9 @@ def _counts(connection: sa.Connection, staff: Staff) -> dict[str, int]:
         return sa.func.count().filter(sa.and_(*where))
 
     query = sa.select(
-        count(is_open, sa.or_(columns.team == team, columns.danger)).label("open"),
+        count(is_open, sa.or_(columns.team == team, columns.interrupts)).label("open"),
         count(columns.taken_by == staff.person_id).label("mine"),
-        count(columns.team != team, sa.not_(columns.danger)).label("other"),
+        count(columns.team != team, sa.not_(columns.interrupts)).label("other"),
     ).where(columns.open)
     return dict(connection.execute(query).one()._mapping)
 

@@ -104,7 +104,7 @@ async def waiting(frame: Frame, page: int) -> Listing:
 async def done(frame: Frame, page: int) -> Listing:
     """What was handed on or closed since the shift began, by either side: the morning sees what the night did."""
     since_us, until_us = int(frame.shift.began_at.timestamp() * 1e6), frame.board.now_us + 1
-    passages = await frame.board.access.read(lambda c: reading.summary(c, since_us, until_us))
+    passages = await frame.board.access.read(lambda c: reading.summary(c, since_us, until_us, order=frame.board.order))
     cards = [one.card for one in passages if ENDED & {act.act for act in one.acts}]
     shown, page, last = _page(frame, cards, page)
     return Listing(
@@ -117,7 +117,9 @@ async def done(frame: Frame, page: int) -> Listing:
 
 
 async def _cards(frame: Frame, team: Team | None = None, state: MatterState | None = None) -> list[MatterChanged]:
-    return await frame.board.access.read(lambda connection: reading.cards(connection, team=team, state=state))
+    return await frame.board.access.read(
+        lambda connection: reading.cards(connection, team=team, state=state, order=frame.board.order)
+    )
 
 
 def _page(frame: Frame, cards: Sequence[MatterChanged], page: int) -> tuple[list[Shown], int, int]:

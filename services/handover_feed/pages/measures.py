@@ -35,7 +35,7 @@ async def measures(request: Request, visit: Annotated[Visited, Depends(may("mana
 
 
 async def _now(around: Frame) -> Counts:
-    cards = await around.board.access.read(lambda connection: reading.cards(connection))
+    cards = await around.board.access.read(lambda connection: reading.cards(connection, order=around.board.order))
     shown = [around.show(card) for card in cards]
     waits = [around.now - m.card.waiting_since for m in shown if not m.taken and m.card.waiting_since]
     return [

@@ -20,6 +20,7 @@ from services.handover_feed.pages.frame import Frame, frame
 from services.handover_feed.pages.lists import Listing
 from services.handover_feed.pages.opened import act_id, addressed, came_meanwhile, declare, opened, told_of
 from services.handover_feed.pages.shown import Shown, mark
+from services.handover_feed.pages.words import CRITERIA
 from services.handover_feed.people.site import PAGES, SITE
 from services.handover_feed.people.visit import Visit, Visited, Watch
 from services.people.pages import Refused
@@ -59,8 +60,9 @@ async def done(request: Request, visit: Visit, page: int = 1) -> Response:
 def _list(request: Request, around: Frame, listing: Listing) -> Response:
     seen.saw(around.board, around.staff.person_id, around.staff.team, SeenWhat.BOARD)
     return PAGES.render(
-        request, "board.html", listing=listing, act_ids=listing.act_ids, size=lists.SIZE, **around.context
-    )
+        request, "board.html", listing=listing, act_ids=listing.act_ids, size=lists.SIZE,
+        order=[CRITERIA[each] for each in around.board.order], **around.context,
+    )  # fmt: skip
 
 
 @router.get("/board/danger")

@@ -15,6 +15,7 @@ from services.bus.events import (
     CardAct,
     CardFact,
     FactKind,
+    HandoverAct,
     MatterChanged,
     MatterState,
     RiskCriterion,
@@ -34,6 +35,8 @@ ASKS = {
     FactKind.DEADLINE_MISSED,
 }
 """What asks for something to be done; so does whatever has a time by which it is due."""
+
+TELLS = {FactKind.INCIDENT, FactKind.CONTACT, FactKind.UNMATCHED, FactKind.HELD}
 
 WITHHELD = "A child: one question is asked before this opens"
 """What stands in place of a title where the reader must declare first that there is no conflict (H3)."""
@@ -75,7 +78,7 @@ class Shown:
         about = self.card.about
         name = f"{about.forenames} {about.family_name}".strip() if about else ""
         if name:
-            return name
+            return name if self.card.child_id else f"Child not identified: {name}?"
         return "Name not known" if self.card.child_id else self._nameless
 
     @property
@@ -116,11 +119,17 @@ class Shown:
     @cached_property
     def reasons(self) -> list[RiskReason]:
         """Why it stands where it does: the criteria that hold."""
-        return [one for one in self.card.risk if one.rank > 0 and not one.lowered]
+        return [one for one in self.card.risk if one.rank > 0]
+
+    @property
+    def because(self) -> str:
+        """The reasons in one line."""
+        return " ".join(one.words.rstrip(".") + "." for one in self.reasons)
 
     @cached_property
     def lowered(self) -> list[RiskReason]:
-        return [one for one in self.card.risk if one.lowered]
+        """What no longer holds, as a person judged."""
+        return [one for one in self.card.risk if one.lowered and not one.rank]
 
     @cached_property
     def facts(self) -> list[CardFact]:
@@ -133,9 +142,17 @@ class Shown:
         return [one for one in self.facts if not one.addressed and not one.settled]
 
     @cached_property
+    def going_on(self) -> list[CardFact]:
+        """What is still to be seen to: what nobody has acted on, and while somebody has taken it, what was taken."""
+        closed = [one.acted_at for one in self.card.acts if one.act is HandoverAct.CLOSED and not one.refused]
+        since = max(closed, default=None)
+        taken = [one for one in self.facts if not one.settled and not (since and one.heard_at <= since)]
+        return taken if self.taken else self.unaddressed
+
+    @cached_property
     def asked(self) -> list[CardFact]:
         """What is asked of the team, what is due first above, what has no time last."""
-        asks = [one for one in self.unaddressed if one.kind in ASKS or one.due_by]
+        asks = [one for one in self.going_on if one.kind in ASKS or one.due_by]
         return sorted(asks, key=lambda one: (one.due_by is None, one.due_by or one.happened_at))
 
     @cached_property
@@ -144,7 +161,9 @@ class Shown:
 
     @cached_property
     def latest(self) -> CardFact | None:
-        return next(iter([*self.unaddressed, *self.facts]), None)
+        """What a list says of it: of what is still to be seen to, what happened rather than what is asked."""
+        told = [one for one in self.going_on if one.kind in TELLS]
+        return next(iter([*told, *self.going_on, *self.facts]), None)
 
     @cached_property
     def voices(self) -> list[CardFact]:

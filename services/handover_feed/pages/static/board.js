@@ -34,7 +34,7 @@ function begin() {
     opening = setTimeout(async () => {
       try {
         const answer = await fetch("/board/danger", { redirect: "manual" });
-        if (answer.type === "opaqueredirect" || answer.status === 401) return lock();
+        if (answer.type === "opaqueredirect" || answer.status === 401) return location.assign("/locked"); // or to sign in
       } catch { /* the board is away; the stream says when it is back */ }
       open();
     }, Math.min(LONGEST, 500 * 2 ** attempts++) * (0.75 + Math.random() / 2));
@@ -153,7 +153,7 @@ function begin() {
       const again = focused && named("data-danger", focused, here);
       if (again) again.querySelector("a").focus({ preventScroll: true });
     } else {
-      for (const line of here.querySelectorAll(".danger__state")) put(line, "Somebody sees to this now.");
+      for (const line of here.querySelectorAll(".danger__state")) put(line, "It no longer waits.");
     }
     const grown = here.offsetHeight - height;
     if (grown && from > 0 && scrollY === from) scrollBy({ top: grown, behavior: "instant" });
@@ -173,14 +173,14 @@ function begin() {
     tell();
   });
 
-  let audio;
+  let audio, sounds = false;
   const remembered = () => { try { return localStorage.getItem("board-sound") === "on"; } catch { return false; } };
 
   async function sounding(on) {
     audio ??= new AudioContext();
     await (on ? audio.resume() : audio.suspend());
-    sound.setAttribute("aria-pressed", String(on));
-    put(sound, on ? "Sound for danger is on" : "Turn sound for danger on");
+    put(sound, on ? "Turn sound off" : "Turn sound on");
+    sounds = on;
     try { localStorage.setItem("board-sound", on ? "on" : "off"); } catch { /* asked again on the next page, then */ }
   }
 
@@ -199,41 +199,15 @@ function begin() {
     live.dataset.beeps = String(Number(live.dataset.beeps ?? 0) + 1);
   }
 
-  sound.addEventListener("click", async (event) => {
-    event.stopPropagation();
-    await sounding(sound.getAttribute("aria-pressed") !== "true");
+  sound.addEventListener("click", async () => {
+    await sounding(!sounds);
     beep();
   });
   // A browser lets a page sound only once somebody has used it: until then the button says that sound is off.
-  const use = () => { if (remembered()) sounding(true); };
+  const use = (event) => { if (remembered() && event?.target !== sound) sounding(true); };
   addEventListener("pointerdown", use, { once: true });
   addEventListener("keydown", use, { once: true });
   if (remembered() && navigator.userActivation?.hasBeenActive) use();
-
-  // ---- Who is there keeps the session; a screen that nobody attends is locked
-  const UNUSED = Number(live.dataset.seconds) * 1000, WARNED = Math.min(60_000, UNUSED / 3);
-  let usedAt = performance.now(), toldAt = usedAt, warned = false;
-
-  function used() {
-    usedAt = performance.now();
-    if (warned) put($("live-count"), "");
-    warned = false;
-    if (usedAt - toldAt < Math.min(60_000, UNUSED / 4)) return;
-    toldAt = usedAt;
-    fetch("/still-there", { method: "POST", body: new URLSearchParams({ csrf: live.dataset.csrf }), redirect: "manual" }).catch(() => {});
-  }
-  for (const kind of ["keydown", "pointerdown", "wheel", "touchmove"]) addEventListener(kind, used, { passive: true });
-
-  function attended() {
-    const unused = performance.now() - toldAt;
-    if (unused > UNUSED) return lock();
-    if (unused > UNUSED - WARNED && performance.now() - usedAt > WARNED && !warned) {
-      warned = true;
-      put($("live-count"), "This page is about to be locked, since nobody has used it. Press any key to stay.");
-      put(state, "Press any key: this page is about to be locked.");
-    }
-  }
-  const lock = () => location.assign("/locked" + (card ? `?entry=${encodeURIComponent(card.dataset.matter)}` : ""));
 
   // ---- How long things have waited counts on
   const began = Number(live.dataset.now) * 1000 - performance.now();
@@ -241,9 +215,8 @@ function begin() {
     for (const one of document.querySelectorAll("[data-since]")) put(one, span(began + performance.now() - Number(one.dataset.since) * 1000));
   }
 
-  pause.hidden = sound.hidden = false;
-  sound.textContent = "Turn sound for danger on";
-  setInterval(() => { if (!warned) tell(); if (!paused) ages(); attended(); }, 1_000);
+  $("controls").hidden = false;
+  setInterval(() => { tell(); if (!paused) ages(); }, 1_000);
   open();
   tell();
 }

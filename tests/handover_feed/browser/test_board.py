@@ -1,0 +1,249 @@
+"""The board in a real browser: accessible in every state, by keyboard alone, small, large, dark and printed."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from playwright.async_api import Page, expect
+
+from services.bus.events import MatterChanged
+from tests.browser import axe_finds_nothing as clean
+from tests.browser import picture
+from tests.handover_feed import night
+from tests.handover_feed.browser.conftest import House
+from tests.handover_feed.cards import card, risks
+from tests.handover_feed.conftest import tell
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+PAGES = ("", "/mine", "/waiting", "/done", "/shift", "/shift/summary")
+FORMS = ("note", "decision", "close", "to-day", "lower")
+
+
+async def evening(house: House, *more: object) -> None:
+    for event in (*night.evening(), *more):
+        await house.fold.hear(event)  # type: ignore[arg-type]
+
+
+async def fits(page: Page) -> bool:
+    """Nothing has to be scrolled sideways."""
+    width: int = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    return width <= 0
+
+
+@pytest.mark.parametrize("looks", ["light", "dark"])
+async def test_every_page_and_form_is_accessible(house: House, looks: str) -> None:
+    """axe finds nothing: lists, matters, forms with and without errors, what became of an act, by day and by night."""
+    await evening(house, night.danger())
+    page = await house.visit(color_scheme=looks)
+    for path in PAGES:
+        await page.goto(f"{house.address}/board{path}")
+        await expect(page.locator("h1")).to_have_count(1)
+        await clean(page)
+    await page.goto(f"{house.address}/board")
+    if looks == "light":
+        await picture(page, "board", whole=False)
+    for matter in ("child-amara", "child-leila", "unmatched:7d1f"):
+        await page.goto(f"{house.address}/board/matters/{matter}")
+        await clean(page)
+    for form in FORMS:
+        await page.goto(f"{house.address}/board/matters/child-amara/{form}")
+        await clean(page)
+        await page.locator("main form button").click()
+        await expect(page.get_by_role("alert").first).to_be_focused()
+        assert (await page.title()).startswith("Error: ")
+        await clean(page)
+    await page.goto(f"{house.address}/board/matters/child-amara")
+    await page.get_by_role("button", name="Take this").click()
+    await expect(page.locator("#told")).to_be_focused()
+    await clean(page)
+    await page.goto(f"{house.address}/board/shift")
+    await page.get_by_role("button", name="Close the shift").click()
+    await expect(page.get_by_role("alert").first).to_contain_text("still open")
+    await clean(page)
+    await page.context.close()
+
+
+async def test_roles_with_pages_of_their_own(house: House) -> None:
+    """A manager's measures and an auditor's log are accessible, and neither is open to a worker."""
+    await evening(house, night.danger())
+    worker = await house.visit()
+    await worker.goto(f"{house.address}/board/matters/child-amara")
+    await worker.get_by_role("button", name="Take this").click()
+    for path in ("measures", "log"):
+        await worker.goto(f"{house.address}/board/{path}")
+        await expect(worker.get_by_role("heading", level=1)).to_have_text("You cannot see this")
+        await clean(worker)
+    manager = await house.visit("manager", "Ruth Abara")
+    await manager.get_by_role("link", name="Measures").click()
+    await expect(manager.get_by_role("heading", level=1)).to_have_text("Measures")
+    await clean(manager)
+    auditor = await house.visit("auditor", "Ivo Lindqvist")
+    await expect(auditor.get_by_role("cell", name="took this")).to_be_visible()
+    assert "Amara" not in await auditor.content()
+    await clean(auditor)
+    for page in (worker, manager, auditor):
+        await page.context.close()
+
+
+async def test_the_question_about_a_conflict(house: House) -> None:
+    """H3: nobody is named in banner, list or summary until this worker has answered; then it opens, or never does."""
+    risk = risks(immediate_danger=1)
+    await tell(
+        house.board, card("child-x", declare_no_conflict=True, interrupts=True, risk=risk, waiting_since=night.NOW)
+    )
+    await tell(house.board, card("child-y", declare_no_conflict=True, waiting_since=night.NOW))
+    page = await house.visit()
+    for path in PAGES:
+        await page.goto(f"{house.address}/board{path}")
+        assert "Example" not in await page.content()
+        await clean(page)
+    await page.goto(f"{house.address}/board")
+    await page.locator("#danger-list a").click()
+    await clean(page)
+    await page.get_by_role("button", name="Continue").click()
+    await expect(page.get_by_role("alert").first).to_be_focused()
+    await clean(page)
+    await page.get_by_label("No, I know of no such connection").check()
+    await page.get_by_role("button", name="Continue").click()
+    await expect(page.get_by_role("heading", level=1)).to_contain_text("Ada Example")
+    await page.goto(f"{house.address}/board/matters/child-y")
+    await page.get_by_label("Yes, or I am not sure").check()
+    await page.get_by_role("button", name="Continue").click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("This is not open to you")
+    await clean(page)
+    colleague = await house.visit(name="Priya Nair")
+    assert "Example" not in await colleague.content()
+    for one in (page, colleague):
+        await one.context.close()
+
+
+@pytest.mark.parametrize("zoom", [(320, 640), (640, 450)])
+async def test_small_windows_and_large_zoom(house: House, zoom: tuple[int, int]) -> None:
+    """320 px wide, and 200 % zoom of a 1280 px window: nothing is cut or scrolled sideways, every target is large."""
+    long = "Noah " + "Cholmondeley" * 8
+    await evening(house, night.danger(), night.police("child-long", long))
+    page = await house.visit(width=zoom[0], height=zoom[1])
+    for path in (*PAGES, "/matters/child-amara", "/matters/child-long", "/matters/child-amara/decision"):
+        await page.goto(f"{house.address}/board{path}")
+        assert await fits(page), path
+        small = await page.evaluate(
+            """() => [...document.querySelectorAll("button, .button, .places a, .choice input, summary")]
+                .filter((one) => one.offsetParent && Math.min(one.offsetHeight, one.offsetWidth) < 24)
+                .map((one) => one.outerHTML)"""
+        )
+        assert small == []
+        await clean(page)
+    await page.context.close()
+
+
+async def test_by_keyboard_alone(house: House) -> None:
+    """From the sign-in to a taken matter and a note with Tab, Space, Enter and letters; the focus is always seen."""
+    await evening(house)
+    page = await house.visit()
+    await page.keyboard.press("Tab")
+    await expect(page.get_by_role("link", name="Skip to main content")).to_be_focused()
+    await page.keyboard.press("Enter")
+    link = page.get_by_role("link", name="Noah").first
+    await to(page, link)
+    assert await page.evaluate("getComputedStyle(document.activeElement).backgroundColor") == "rgb(255, 221, 51)"
+    await page.keyboard.press("Enter")
+    await page.wait_for_url("**/matters/child-noah")
+    await to(page, page.get_by_role("button", name="Take this"))
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#told")).to_contain_text("You have taken this")
+    await to(page, page.get_by_role("link", name="Add a note"))
+    await page.keyboard.press("Enter")
+    await to(page, page.get_by_label("A note", exact=True))
+    await page.keyboard.press("Space")
+    await page.keyboard.press("Tab")
+    await page.keyboard.type("His aunt says that he sleeps at a friend's.")
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("ArrowDown")
+    await to(page, page.get_by_role("button", name="Add the note"))
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_text("His aunt says that he sleeps at a friend's.")).to_be_visible()
+    await page.context.close()
+
+
+async def to(page: Page, target: object) -> None:
+    """Press Tab until it has the focus; nothing that has it on the way is hidden behind what stands at the edges."""
+    for _ in range(80):
+        await page.keyboard.press("Tab")
+        hidden = await page.evaluate(
+            """() => { const box = document.activeElement.getBoundingClientRect();
+                if (!box.height || document.activeElement.closest(".live, .danger")) return false;
+                const at = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
+                return !!at?.closest(".live, .danger"); }"""
+        )
+        assert not hidden, await page.evaluate("document.activeElement.outerHTML")
+        if await target.evaluate("(one) => one === document.activeElement"):  # type: ignore[attr-defined]
+            return
+    raise AssertionError("the focus never came there")
+
+
+async def test_what_was_typed_is_kept(house: House) -> None:
+    """An error leads to its field, which says it too; everything that was typed and chosen is still there."""
+    await evening(house)
+    page = await house.visit()
+    await page.goto(f"{house.address}/board/matters/child-tom/decision")
+    await page.get_by_label("Early help", exact=True).check()
+    await page.get_by_label("The rationale").fill("Stands with what school says.")
+    await page.get_by_role("button", name="Record the decision").click()
+    await expect(page.get_by_role("alert").first).to_be_focused()
+    await page.get_by_role("link", name="Say what happens next").click()
+    field = page.get_by_label("What happens next")
+    await expect(field).to_be_focused()
+    await expect(field).to_have_accessible_description("Everybody who is told reads this. Error: Say what happens next")
+    await expect(page.get_by_label("Early help", exact=True)).to_be_checked()
+    await expect(page.get_by_label("The rationale")).to_have_value("Stands with what school says.")
+    await page.context.close()
+
+
+async def test_without_scripts(house: House) -> None:
+    """Lists, a matter, an act and its result by links and forms; the page is refreshed by a link, never by itself."""
+    await evening(house, night.danger())
+    page = await house.visit(scripts=False)
+    await expect(page.get_by_role("link", name="Refresh")).to_be_visible()
+    await expect(page.get_by_text("Pause")).to_be_hidden()
+    await page.get_by_role("button", name="Take Noah").click()
+    await expect(page.locator("#told")).to_contain_text("You have taken this")
+    await house.fold.hear(night.note("His phone is on again.", child_id="child-noah"))
+    await page.get_by_role("link", name="Refresh").click()
+    await expect(page.get_by_text("Changed since you opened it")).to_be_visible()
+    await expect(page.get_by_text("New since you opened it").first).to_be_visible()
+    await page.context.close()
+
+
+async def test_five_hundred_matters(house: House) -> None:
+    """Each stands on one page of the list, worst first; no page grows with their number."""
+    many = [_plain(n) for n in range(500)]
+    await tell(house.board, *many)
+    page = await house.visit()
+    assert len(await page.content()) < 250_000
+    found = []
+    for number in range(1, 11):
+        await page.goto(f"{house.address}/board?page={number}")
+        found += await page.evaluate("[...document.querySelectorAll('[data-matter]')].map((one) => one.dataset.matter)")
+    assert found == [one.matter_id for one in sorted(many, key=lambda one: (-one.risk[1].rank, one.waiting_since))]
+    await page.context.close()
+
+
+def _plain(n: int) -> MatterChanged:
+    return card(f"child-{n}", risk=risks(grading=n % 3 + 1), waiting_since=night.NOW - timedelta(minutes=n + 1))
+
+
+async def test_printed(house: House) -> None:
+    """The shift's summary on paper: who printed it, no button, no banner, what happened to each matter."""
+    await evening(house)
+    house.step(timedelta(minutes=5))
+    page = await house.visit()
+    await page.goto(f"{house.address}/board/shift/summary")
+    await page.emulate_media(media="print")
+    await expect(page.get_by_text("Printed by Sam Okafor")).to_be_visible()
+    await expect(page.get_by_role("heading", name="Tom Whitfield")).to_be_visible()
+    for hidden in ("#live", ".places", ".header"):
+        await expect(page.locator(hidden)).to_be_hidden()
+    await picture(page, "shift-summary")
+    await page.context.close()
