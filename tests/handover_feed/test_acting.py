@@ -68,7 +68,7 @@ async def test_what_is_said_is_on_kafka_and_its_content_nowhere_else(at: Setting
     """Under the matter's key and as `board-door`; once Kafka has it, only its id and digest stay in the database."""
     own_id = str(uuid4())
     async with opened(at) as letters:
-        await letters.say(taken(), own_id)
+        await letters.say((taken(), own_id))
         [kept] = await rows(letters, letter)
     [record] = await on_kafka(at, ACTS, [own_id])
     [event] = await decoded(at, ACTS, [own_id])
@@ -81,16 +81,16 @@ async def test_a_form_that_is_sent_twice_is_one_act_with_one_moment(at: Settings
     """Whoever died before the acknowledgement was marked sends the same bytes again, whatever the time is then."""
     own_id = str(uuid4())
     async with opened(at) as letters:
-        await letters.say(taken(at=EVENING), own_id)
-        await letters.say(taken(at=EVENING + timedelta(minutes=1)), own_id)
+        await letters.say((taken(at=EVENING), own_id))
+        await letters.say((taken(at=EVENING + timedelta(minutes=1)), own_id))
         assert len(await on_kafka(at, ACTS, [own_id])) == 1
     one = str(uuid4())
     async with opened(at) as letters:
         letters._mark = _die  # type: ignore[method-assign, assignment]
         with pytest.raises(ZeroDivisionError):
-            await letters.say(taken(at=EVENING), one)
+            await letters.say((taken(at=EVENING), one))
     async with opened(at) as letters:
-        await letters.say(taken(at=EVENING + timedelta(minutes=7)), one)
+        await letters.say((taken(at=EVENING + timedelta(minutes=7)), one))
     first, second = await on_kafka(at, ACTS, [one])
     assert (first.key, first.value, first.headers) == (second.key, second.value, second.headers)
     assert (await decoded(at, ACTS, [one]))[0].acted_at == EVENING  # type: ignore[attr-defined]
@@ -104,9 +104,9 @@ async def test_another_content_under_the_same_id_is_refused_and_never_sent(at: S
     """A form that is changed and sent again says so, instead of dropping the change silently."""
     own_id = str(uuid4())
     async with opened(at) as letters:
-        await letters.say(taken(), own_id)
+        await letters.say((taken(), own_id))
         with pytest.raises(SaidOtherwise):
-            await letters.say(taken(reason="changed"), own_id)
+            await letters.say((taken(reason="changed"), own_id))
     assert len(await on_kafka(at, ACTS, [own_id])) == 1
 
 
@@ -115,7 +115,7 @@ async def test_what_no_event_can_hold_is_a_mistake_and_leaves_nothing(at: Settin
     async with opened(at) as letters:
         for reason in ("x" * 1_000_001, "\ud800"):
             with pytest.raises(UserMistake) as told:
-                await letters.say(taken(reason=reason), str(uuid4()))
+                await letters.say((taken(reason=reason), str(uuid4())))
             assert reason not in str(told.value)
         assert await rows(letters, letter) == []
 
@@ -132,11 +132,11 @@ async def test_a_broker_that_stands_still_or_is_away_is_told_and_found_again(
         seen_id=own, person_id="p", team=Team.NIGHT, what=SeenWhat.BOARD, matter_id=None, happened_at=EVENING
     )
     async with opened(at) as letters:
-        await letters.say(taken(), str(uuid4()))
+        await letters.say((taken(), str(uuid4())))
         os.kill(stack_kafka.pid, signal.SIGSTOP)
         try:
             with pytest.raises(NotRecorded):
-                await letters.say(taken(), still)
+                await letters.say((taken(), still))
         finally:
             os.kill(stack_kafka.pid, signal.SIGCONT)
         await _said_at_last(letters, taken(at=EVENING + timedelta(minutes=5)), still)
@@ -147,7 +147,7 @@ async def test_a_broker_that_stands_still_or_is_away_is_told_and_found_again(
         async with opened(at) as letters:
             for _ in range(2):
                 with pytest.raises(NotRecorded):
-                    await asyncio.wait_for(letters.say(taken(), away), 15)
+                    await asyncio.wait_for(letters.say((taken(), away)), 15)
             await letters.later({own: entry})
     finally:
         await stack_kafka.start()
@@ -164,7 +164,7 @@ async def _said_at_last(letters: Letters, event: Event, own_id: str) -> None:
     async with asyncio.timeout(60):
         while True:
             try:
-                return await letters.say(event, own_id)
+                return await letters.say((event, own_id))
             except NotRecorded:
                 await asyncio.sleep(0.2)
 
@@ -172,8 +172,8 @@ async def _said_at_last(letters: Letters, event: Event, own_id: str) -> None:
 async def test_ids_are_forgotten_when_the_bus_forgets_them(at: Settings) -> None:
     """A table that only grows would end the board one day."""
     async with opened(at) as letters:
-        await letters.say(taken(), "old")
-        await letters.say(taken(), "new")
+        await letters.say((taken(), "old"))
+        await letters.say((taken(), "new"))
         old = int((datetime.now(UTC) - timedelta(days=500)).timestamp() * 1_000_000)
         await letters._access.write(
             lambda c: c.execute(letter.update().values(at_us=old).where(letter.c.event_id == "old"))

@@ -11,9 +11,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from services.bus.events import HandoverAct, HandoverActed, HandoverNoted, RiskCriterion
+from services.bus.envelope import Event
+from services.bus.errors import UserMistake
+from services.bus.events import HandoverAct, HandoverActed, MatterChanged, RiskCriterion
 from services.handover_feed.acting.ids import event_id
-from services.handover_feed.acting.letters import NotRecorded, SaidOtherwise
+from services.handover_feed.acting.letters import NotRecorded
 from services.handover_feed.acting.who import Staff, worker
 from services.handover_feed.board import reading
 from services.handover_feed.board.reading import ActResult
@@ -25,6 +27,7 @@ TOLD_WITHIN = 5.0
 """Seconds that a person waits to hear what became of an act."""
 
 NEED_NO_REASON = (HandoverAct.TAKEN, HandoverAct.LET_GO)
+NO_ACT = (HandoverAct.UNKNOWN, HandoverAct.NOTED)
 
 NO_SUCH_MATTER = "This matter is not on the board."
 NOT_RECORDED = "It is not certain that this was recorded: send the same form again, which records it once."
@@ -41,7 +44,6 @@ async def do(
     addresses: Sequence[str],
     reason: str | None = None,
     no_longer: Sequence[RiskCriterion] = (),
-    decision_id: str | None = None,
 ) -> ActResult:
     """Record the act and say what became of it. Whoever sends the same form again gets the same answer.
 
@@ -50,7 +52,6 @@ async def do(
         addresses: ids of the facts that the worker had seen.
         reason: required, except of TAKEN and LET_GO.
         no_longer: criteria that hold no longer; only of RISK_CHANGED, which requires one.
-        decision_id: of the decision that was recorded with it.
 
     Returns:
         With `recorded` false, nothing is certain: the form may be sent again.
@@ -60,9 +61,25 @@ async def do(
     refused = NO_SUCH_MATTER if card is None else lacking(act, reason, no_longer)
     if refused or card is None:
         return ActResult(act_id, matter_id, refused)
-    event = HandoverActed(
+    event = acted(board, staff, card, act, act_id, addresses, reason, no_longer)
+    return await said(board, act_id, matter_id, (event, event_id(HandoverActed, act_id)))
+
+
+def acted(
+    board: Board,
+    staff: Staff,
+    card: MatterChanged,
+    act: HandoverAct,
+    act_id: str,
+    addresses: Sequence[str],
+    reason: str | None,
+    no_longer: Sequence[RiskCriterion] = (),
+    decision_id: str | None = None,
+) -> HandoverActed:
+    """The event of an act that is done now."""
+    return HandoverActed(
         act_id=act_id,
-        matter_id=matter_id,
+        matter_id=card.matter_id,
         child_id=card.child_id,
         act=act,
         by=worker(staff),
@@ -72,24 +89,23 @@ async def do(
         no_longer=list(no_longer),
         decision_id=decision_id,
     )
-    return await said(board, event, act_id, matter_id)
 
 
-async def said(board: Board, event: HandoverActed | HandoverNoted, act_id: str, matter_id: str) -> ActResult:
-    """Publish it and wait for what becomes of it, for a while."""
+async def said(board: Board, act_id: str, matter_id: str, *events: tuple[Event, str]) -> ActResult:
+    """Publish these, of which the last is the act or the note, and wait a while for what becomes of it."""
     unknown = ActResult(act_id, matter_id, unknown=True)
     try:
-        await board.letters.say(event, event_id(type(event), act_id))
+        await board.letters.say(*events)
     except NotRecorded:
         return replace(unknown, recorded=False)
-    except SaidOtherwise as error:
+    except UserMistake as error:
         return ActResult(act_id, matter_id, str(error))
     return await board.hub.wait_for_act(act_id, TOLD_WITHIN) or unknown
 
 
 def lacking(act: HandoverAct, reason: str | None, no_longer: Sequence[RiskCriterion]) -> str | None:
     """What such an act lacks, in a sentence; None if nothing."""
-    if act is HandoverAct.UNKNOWN:
+    if act in NO_ACT:
         return "Choose what you do with this matter."
     if act is HandoverAct.RISK_CHANGED and not no_longer:
         return "Choose at least one risk that no longer holds."

@@ -7,24 +7,26 @@ certain sends the same form again, and what is missing of it is added.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from services.bus.events import (
+    CardFact,
     DecisionMade,
     FamilyTold,
     HandoverAct,
+    HandoverActed,
     MatterChanged,
     Outcome,
     RecipientClass,
     ShareableReason,
+    Team,
     Threshold,
 )
 from services.handover_feed.acting import acts
 from services.handover_feed.acting.ids import decision_id, event_id
-from services.handover_feed.acting.letters import NotRecorded, SaidOtherwise
 from services.handover_feed.acting.who import Staff
 from services.handover_feed.board import reading
 from services.handover_feed.board.reading import ActResult
@@ -50,7 +52,8 @@ READERS = {
     RecipientClass.OTHER: "others",
 }
 
-THEN = (HandoverAct.CLOSED, HandoverAct.HANDED_TO_DAY, HandoverAct.HANDED_TO_NIGHT)
+THEN = {HandoverAct.CLOSED: None, HandoverAct.HANDED_TO_DAY: Team.DAY, HandoverAct.HANDED_TO_NIGHT: Team.NIGHT}
+"""What may follow from a decision, and to which side it then goes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,45 +90,66 @@ async def decide(
         act_id: the form's own id.
         addresses: ids of the facts that the worker had seen: the decision answers their enquiries.
     """
+    done = await board.access.read(lambda connection: reading.act(connection, act_id))
+    if done is not None:
+        return done
     card = await board.access.read(lambda connection: reading.card(connection, matter_id))
-    refused = acts.NO_SUCH_MATTER if card is None else lacking(card, decided, then)
+    refused = acts.NO_SUCH_MATTER if card is None else not_theirs(card, staff, then) or lacking(card, decided)
     if refused or card is None or card.child_id is None:
         return ActResult(act_id, matter_id, refused)
-    made = [_made(board, staff, card, decided, act_id, one) for one in enquiries(card, addresses, act_id)]
-    said = [event_id(DecisionMade, one.decision_id) for one in made]
-    try:
-        for own_id, one in zip(said, made, strict=True):
-            await board.letters.say(one, own_id)
-    except NotRecorded:
-        return replace(ActResult(act_id, matter_id, unknown=True), recorded=False)
-    except SaidOtherwise as error:
-        return ActResult(act_id, matter_id, str(error))
-    return await acts.do(
+    answered = await _answered(board, card, addresses, act_id)
+    made = [_made(board, staff, card, decided, act_id, enquiry_id) for enquiry_id in answered]
+    act = acts.acted(
         board,
         staff,
-        matter_id,
+        card,
         then,
-        act_id=act_id,
-        addresses=[*addresses, *(own_id for own_id in said if own_id not in addresses)],
-        reason=decided.rationale.strip() or decided.what_happens_next,
+        act_id,
+        addresses,
+        reason=decided.rationale.strip() or decided.what_happens_next.strip(),
         decision_id=made[-1].decision_id,
     )
+    events = [*((one, _event_id(act_id, one.enquiry_id)) for one in made), (act, event_id(HandoverActed, act_id))]
+    return await acts.said(board, act_id, matter_id, *events)
 
 
-def enquiries(card: MatterChanged, addresses: Collection[str], act_id: str) -> list[str]:
-    """The enquiries that those facts belong to, the latest last; one of the form's own if they belong to none."""
-    ordered = sorted((fact.happened_at, fact.enquiry_id) for fact in card.facts
-                     if fact.enquiry_id and fact.fact_id in addresses)  # fmt: skip
-    found = list(dict.fromkeys(enquiry_id for _, enquiry_id in ordered))
-    return found or [decision_id(act_id, "enquiry")]
+async def _answered(board: Board, card: MatterChanged, addresses: Collection[str], act_id: str) -> list[str]:
+    """The enquiries that the decision answers: those of which something is open, or else the latest; the latest last.
+
+    Whoever repeats the form answers the same ones, whatever the decision itself has settled meanwhile.
+    """
+    facts = sorted((fact for fact in card.facts if fact.fact_id in addresses), key=lambda fact: fact.happened_at)
+    every = _enquiries(facts) or [decision_id(act_id, "enquiry")]
+    said = await board.letters.known([_event_id(act_id, one) for one in every])
+    before = [one for one in every if _event_id(act_id, one) in said]
+    still_open = _enquiries([fact for fact in facts if not (fact.addressed or fact.settled)])
+    return before or still_open or every[-1:]
 
 
-def lacking(card: MatterChanged, decided: Decided, then: HandoverAct) -> str | None:
+def _enquiries(facts: Iterable[CardFact]) -> list[str]:
+    return list(dict.fromkeys(fact.enquiry_id for fact in facts if fact.enquiry_id))
+
+
+def _event_id(act_id: str, enquiry_id: str) -> str:
+    return event_id(DecisionMade, decision_id(act_id, enquiry_id))
+
+
+def not_theirs(card: MatterChanged, staff: Staff, then: HandoverAct) -> str | None:
+    """Why this worker may not decide here, as far as the board shows; None if they may.
+
+    It is asked before anything is said: a decision is shared, whatever becomes of the act after it.
+    """
+    if card.taken_by is not None and card.taken_by.person_id != staff.person_id:
+        return f"{card.taken_by.name}, {card.taken_by.post}, has this: nothing was decided or shared."
+    if then not in THEN or THEN[then] is staff.team:
+        return "Choose whether the decision closes the matter or hands it to the other side."
+    return None
+
+
+def lacking(card: MatterChanged, decided: Decided) -> str | None:
     """What such a decision lacks, in a sentence; None if nothing. What mash-outcomes refuses is among it (N2)."""
     if card.child_id is None:
         return "Nobody knows yet for certain who this child is: say who it is first, then decide."
-    if then not in THEN:
-        return "Choose whether the decision closes the matter or hands it on."
     for asked, value in (
         ("what was decided", decided.outcome is not Outcome.UNKNOWN),
         ("the level of need", decided.threshold is not Threshold.UNKNOWN),

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -50,9 +50,10 @@ FILLED_IN = {
     HandoverActed: {"acted_at"},
     HandoverNoted: {"written_at"},
     DecisionMade: {"decided_at", "location_confidential", "adults_of_concern"},
-    ShiftClosed: {"closed_at", "handed_on", "closed"},
+    ShiftClosed: {"closed_at", "by", "handed_on", "closed", "stays"},
 }
-"""By type, what the board adds to what a form says, and what a repeat may therefore say otherwise: the first stands."""
+"""By type, what a repeat may say otherwise, since the board fills it in or another has said it first; the first stands.
+"""
 
 log = structlog.get_logger()
 
@@ -90,7 +91,7 @@ class Letter(NamedTuple):
 
 
 class Letters:
-    """`async with Letters(at, access, clock, codec) as letters: await letters.say(event, event_id)`."""
+    """`async with Letters(at, access, clock, codec) as letters: await letters.say((event, event_id))`."""
 
     def __init__(self, at: Settings, access: Access, clock: Clock, codec: Codec) -> None:
         self._at, self._access, self._clock, self._codec = at, access, clock, codec
@@ -113,25 +114,31 @@ class Letters:
     def now_us(self) -> int:
         return int(self._clock.now().timestamp() * 1_000_000)
 
-    async def say(self, event: Event, event_id: str) -> None:
-        """Publish it, or what was first said under this id; when it returns, Kafka has it.
+    async def say(self, *said: tuple[Event, str]) -> None:
+        """Publish these in order, each under its id, or what was first said under it; then Kafka has them all.
+
+        They are written down together, before the first is sent: whoever repeats them after a crash completes them.
 
         Raises:
-            NotRecorded: it is not known whether Kafka has it; the same may be said again.
-            SaidOtherwise: another thing was said under this id.
-            UserMistake: it is larger than an event may be, or holds what no event can.
+            NotRecorded: it is not known whether Kafka has them all; the same may be said again.
+            SaidOtherwise: another thing was said under one of the ids; nothing was sent.
+            UserMistake: one is larger than an event may be, or holds what no event can; nothing was sent.
         """
         try:
-            await self._line.ready_for({event.topic})
-            new = self._fit(event, event_id)
-            stands = await self._access.write(partial(_written, new=new))
-            if (stands.type, stands.asked) != (new.type, new.asked):
-                raise SaidOtherwise("this form was sent before with something else in it; open the page again")
-            if stands.content is not None:
-                await self._send([stands])
-                await self._mark(event_id)
+            await self._line.ready_for({event.topic for event, _ in said})
+            new = [self._fit(event, event_id) for event, event_id in said]
+            stand = await self._access.write(partial(_written, new=new))
+            for one in stand:
+                if one.content is not None:
+                    await self._send([one])
+                    await self._mark(one.event_id)
         except Surroundings as error:
             raise NotRecorded(str(error)) from error
+
+    async def known(self, event_ids: Collection[str]) -> set[str]:
+        """Those of these ids under which something was said before, or was to be."""
+        these = sa.select(letter.c.event_id).where(letter.c.event_id.in_(event_ids))
+        return set(await self._access.read(lambda connection: connection.execute(these).scalars().all()))
 
     async def later(self, events: Mapping[str, Event]) -> None:
         """Write these down, by their ids; they are sent in the background until Kafka has them.
@@ -153,9 +160,9 @@ class Letters:
             new = Letter.of(event, event_id, self.now_us)
             sending = self._sending(new)
         except (OverflowError, ValueError):  # their text holds the value
-            raise UserMistake("what was written holds a character that cannot be kept; take it out") from None
+            raise UserMistake("What was written holds a character that cannot be kept: take it out.") from None
         if (size := len(sending.key) + len(sending.value or b"")) > self._at.max_event_bytes:
-            raise UserMistake(f"what was written has {size} bytes; at most {self._at.max_event_bytes} can be kept")
+            raise UserMistake(f"What was written has {size} bytes: at most {self._at.max_event_bytes} can be kept.")
         return new
 
     def _sending(self, one: Letter) -> Sending:
@@ -230,12 +237,17 @@ def keep(connection: sa.Connection, events: Mapping[str, Event], *, now_us: int)
         connection.execute(_insert(connection, outgoing).on_conflict_do_nothing(), values)
 
 
-def _written(connection: sa.Connection, new: Letter) -> Letter:
-    """What stands under its id, from now on."""
-    connection.execute(_insert(connection, letter).on_conflict_do_nothing(), new._asdict())
-    found = connection.execute(sa.select(letter).where(letter.c.event_id == new.event_id)).one()
-    content = None if found.content is None else bytes(found.content)
-    return Letter(found.event_id, found.type, found.at_us, content, bytes(found.asked))
+def _written(connection: sa.Connection, new: Sequence[Letter]) -> list[Letter]:
+    """What stands under their ids, from now on. Raises SaidOtherwise, and then nothing new does."""
+    stand = []
+    for one in new:
+        connection.execute(_insert(connection, letter).on_conflict_do_nothing(), one._asdict())
+        found = connection.execute(sa.select(letter).where(letter.c.event_id == one.event_id)).one()
+        if (found.type, bytes(found.asked)) != (one.type, one.asked):
+            raise SaidOtherwise("This form was sent before with something else in it: open the page again.")
+        content = None if found.content is None else bytes(found.content)
+        stand.append(Letter(found.event_id, found.type, found.at_us, content, one.asked))
+    return stand
 
 
 def _acknowledged(connection: sa.Connection, event_id: str) -> None:

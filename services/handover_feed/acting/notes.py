@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from services.bus.events import HandoverNoted, NoteKind, Team
 from services.handover_feed.acting.acts import said
+from services.handover_feed.acting.ids import event_id
 from services.handover_feed.acting.who import Staff, worker
 from services.handover_feed.board.reading import ActResult
 
@@ -48,7 +49,7 @@ async def note(
         due_by=due_by,
         text=text,
     )
-    return await said(board, event, note_id, matter_id)
+    return await said(board, note_id, matter_id, (event, event_id(HandoverNoted, note_id)))
 
 
 def lacking(kind: NoteKind, text: str, to: Team, due_by: datetime | None, now: datetime) -> str | None:

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from services.bus.events import CardAct, CardFact, FactKind, HandoverAct, MatterChanged, MatterState, ShiftClosed, Team
 from services.handover_feed.acting.acts import NOT_RECORDED
 from services.handover_feed.acting.ids import event_id
-from services.handover_feed.acting.letters import NotRecorded, SaidOtherwise
+from services.handover_feed.acting.letters import NotRecorded
 from services.handover_feed.acting.tables import letter
 from services.handover_feed.acting.who import Staff, worker
 from services.handover_feed.board import reading
@@ -26,7 +26,6 @@ from services.handover_feed.wiring import duty_of
 if TYPE_CHECKING:
     from services.handover_feed.door.context import Board
 
-CLOSED_BEFORE = "This shift was closed before; its summary shows how it ended."
 NOT_YET = "{} of this shift's matters are still open: hand each on, close it, or say that it stays."
 HANDED = {Team.DAY: HandoverAct.HANDED_TO_NIGHT, Team.NIGHT: HandoverAct.HANDED_TO_DAY}
 
@@ -92,7 +91,7 @@ def may_stay(card: MatterChanged) -> bool:
 
 
 async def close(board: Board, staff: Staff, *, stays: Collection[str] = ()) -> Closing:
-    """Close this worker's shift, once; whoever sends the same form again gets the same answer.
+    """Close this worker's shift, once: of two who close it, the first has closed it for both.
 
     Args:
         stays: ids of the matters of which the worker said that they stay with this side.
@@ -118,11 +117,9 @@ async def close(board: Board, staff: Staff, *, stays: Collection[str] = ()) -> C
         stays=sorted(stays),
     )
     try:
-        await board.letters.say(event, _event_id(shift))
+        await board.letters.say((event, _event_id(shift)))
     except NotRecorded:
         return Closing(shift, [], NOT_RECORDED)
-    except SaidOtherwise:
-        return Closing(shift, [], CLOSED_BEFORE)
     return Closing(shift, [])
 
 
