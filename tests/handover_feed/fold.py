@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any, cast
+from uuid import uuid4
 
 from services.bus.access import Access
 from services.bus.clock import Clock
 from services.bus.envelope import Envelope, Event
-from services.bus.events import ShiftClosed
+from services.bus.errors import Surroundings
+from services.bus.events import MatterChanged, ShiftClosed
 from services.bus.run import codec_for
 from services.bus.settings import Settings
-from services.handover_feed.acting.letters import Letter, NotRecorded, _acknowledged, _written
+from services.handover_feed.acting.letters import Letter, Letters, NotRecorded, _acknowledged, _written
 from services.handover_feed.acting.seen import Seen
 from services.handover_feed.board.hub import Hub
 from services.handover_feed.board.order import order_of
@@ -27,40 +30,44 @@ from services.web.serving import make_tables
 from tests.handover_feed.conftest import tell
 
 
-class Fold:
-    """Stands where the board's letters do."""
+class Fold(Letters):
+    """The board's letters: written down as ever, and heard instead of sent."""
 
-    def __init__(self, access: Access, clock: Clock) -> None:
+    def __init__(self, at: Settings, access: Access, clock: Clock) -> None:
+        super().__init__(at, access, clock, codec_for(at))
+        self._line = cast(Any, self)
         self.matters: dict[str, Matter] = {}
-        self.seen: list[Event] = []
+        self.noted: list[Event] = []
+        """What the board noted by itself."""
         self.away = False
         """Kafka does not answer."""
-        self._access, self._clock = access, clock
         self.board: Board | None = None
 
-    async def say(self, event: Event, event_id: str) -> None:
+    async def ready_for(self, _types: set[str]) -> None:
         if self.away:
-            raise NotRecorded("Kafka does not answer")
-        now_us = int(self._clock.now().timestamp() * 1_000_000)
-        new = Letter.of(event, event_id, now_us)
-        await self._access.write(lambda c: _written(c, new))
-        await self._access.write(lambda c: _acknowledged(c, event_id))
-        await self.hear(event, event_id)
+            raise Surroundings("Kafka does not answer")
+
+    def _fit(self, event: Event, event_id: str) -> Letter:
+        return Letter.of(event, event_id, self.now_us)
+
+    async def _send(self, letters: Sequence[Letter]) -> None:
+        for one in letters:
+            await self.hear(one.event)
 
     async def later(self, events: Mapping[str, Event]) -> None:
-        self.seen += events.values()
+        self.noted += events.values()
 
-    async def hear(self, event: Event, event_id: str | None = None) -> None:
+    async def hear(self, event: Event) -> None:
         """As the loop does with one event, and with the card that comes of it."""
         assert self.board
         if not event.is_said:
-            own_id = event_id or str(event.disclosure.id if hasattr(event, "disclosure") else id(event))
+            own_id = str(event.disclosure.id) if hasattr(event, "disclosure") else str(uuid4())
             event.enveloped(Envelope(own_id, "urn:safebus:test", event.topic, self._clock.now()))
         if isinstance(event, ShiftClosed) or (matter_id := Matter.key_of(event)) is None:
             return
         matter = self.matters.get(matter_id, Matter())
-        for card in show(event, matter, cast(Any, NOBODY)):
-            await tell(self.board, cast(Any, card))
+        for card in show(event, matter, NOBODY):
+            await tell(self.board, cast(MatterChanged, card))
         self.matters[matter_id] = matter.evolve(event)
 
 
@@ -72,11 +79,11 @@ async def folded(at: Settings) -> AsyncIterator[tuple[Board, Fold]]:
         stack.callback(access.close)
         await make_tables(access, NAME, BOARD, [metadata])
         clock = Clock.of(at)
-        fold, hub = Fold(access, clock), Hub(access)
-        seen = await stack.enter_async_context(Seen(cast(Any, fold)))
+        fold, hub = Fold(at, access, clock), Hub(access)
+        seen = await stack.enter_async_context(Seen(fold))
         rest = dict.fromkeys(("catalogue", "keys"), cast(Any, None))
         board = Board(
-            settings=at, access=access, clock=clock, codec=codec_for(at), letters=cast(Any, fold), seen=seen, hub=hub,
+            settings=at, access=access, clock=clock, codec=codec_for(at), letters=fold, seen=seen, hub=hub,
             order=order_of(at),            **rest,
         )  # fmt: skip
         fold.board = board
