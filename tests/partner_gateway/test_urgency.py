@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
 from itertools import chain, permutations
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,12 +15,14 @@ import sqlalchemy as sa
 from services.bus.envelope import Envelope
 from services.partner_gateway import decide
 from services.partner_gateway.door.context import Gateway
-from services.partner_gateway.inbox import projection
+from services.partner_gateway.inbox import projection, urgency
 from services.partner_gateway.inbox.tables import counter, entry
 from services.partner_gateway.person import listing
 from services.partner_gateway.person.listing import DUE, IN_DANGER, INFORMATION, LATE, READ
+from services.partner_gateway.wiring import SERVICE
 from tests.partner_gateway import people
 from tests.partner_gateway.conftest import tell
+from tests.partner_gateway.on_a_bus import GatewaysBus
 from tests.partner_gateway.test_numbers import plan_of
 
 HOUR = timedelta(hours=1)
@@ -164,3 +167,21 @@ async def test_the_page_says_how_many_wait(gateway: Gateway) -> None:
     second, again = await listed(gateway, page=2)
     assert (len(first), len(second), count, again) == (listing.PAGE, 3, listing.PAGE + 3, listing.PAGE + 3)
     assert not {number for number, _ in first} & {number for number, _ in second}
+
+
+async def test_two_workers_keep_the_order_and_the_count(postgres: str, tmp_path: Path) -> None:
+    """Disclosures and their receipts come to two workers at once, as they fall into the partitions of two topics: what
+    is read stands as read, and the count is right."""
+    bus = GatewaysBus(tmp_path, store_url=postgres)
+    told = [people.outcome(MINE, due) for due in (None, HOUR) for _ in range(60)]
+    for n, event in enumerate(told):
+        told[n] = event.model_copy(update={"child_id": f"child-{n}"})
+    async with bus.running(SERVICE), bus.running(SERVICE):
+        for some in (told[start : start + 10] for start in range(0, len(told), 10)):
+            await bus.publish(*chain.from_iterable((one, people.done(one)) for one in some))
+        await bus.all_quiet()
+    rows, [count] = bus.rows(entry, SERVICE), bus.rows(counter, SERVICE)
+    assert sorted(row.number for row in rows) == list(range(1, len(told) + 1))
+    for row in rows:
+        assert row.urgency == (urgency.FINISHED if row.due_us is None else urgency.READ)
+    assert (count.last, count.unfinished) == (len(told), len(told) // 2)
