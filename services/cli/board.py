@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from services.cli import board_keys
+from services.cli.keys import tell
+
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 app = typer.Typer(name="board", help="Who may come to the handover board, and how.", no_args_is_help=True)
 person = typer.Typer(name="person", help="The board's named people.", no_args_is_help=True)
 app.add_typer(person)
+app.add_typer(board_keys.app)
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of words.")]
 Person = Annotated[str, typer.Argument(metavar="PERSON", help="As `list` shows it.", show_default=False)]
@@ -90,7 +94,7 @@ def add(
     with office() as here:
         person_id = here.access.run(lambda c: staff.add(c, name, post, Team(team.upper()), role, subject=subject))
     told = {"person_id": person_id, "name": name, "team": team, "role": role}
-    _tell(told, [f"{person_id} may sign in, by `safebus board link {person_id}`"], as_json)
+    tell(told, [f"{person_id} may sign in, by `safebus board link {person_id}`"], as_json)
 
 
 @person.command("remove")
@@ -102,7 +106,7 @@ def remove(person_id: Person, as_json: AsJson = False) -> None:
         held = here.access.run(lambda c: staff.remove(c, person_id, now_us=here.now_us))
     lines = [f"{person_id} can no longer sign in"]
     lines += [f"they still hold {', '.join(held)}: somebody must take what they held"] if held else []
-    _tell({"person_id": person_id, "removed": True, "still_holds": held}, lines, as_json)
+    tell({"person_id": person_id, "removed": True, "still_holds": held}, lines, as_json)
 
 
 @app.command()
@@ -118,7 +122,7 @@ def link(
     with office() as here:
         token = here.access.run(lambda c: staff.new_link(c, person_id, now_us=here.now_us, minutes=minutes))
         url = address(here.at) + link_path(token)
-    _tell({"url": url, "minutes": minutes}, [url, f"it works once, for {minutes:g} minutes"], as_json)
+    tell({"url": url, "minutes": minutes}, [url, f"it works once, for {minutes:g} minutes"], as_json)
 
 
 @app.command("list")
@@ -145,10 +149,6 @@ def address(at: Settings) -> str:
 
     scheme = "https" if at.board_tls_cert else "http"
     return (where(at) or at.board_url or f"{scheme}://{at.board_host}:{at.board_port}").rstrip("/")
-
-
-def _tell(told: dict[str, Any], lines: list[str], as_json: bool) -> None:
-    typer.echo(json.dumps(told, indent=2) if as_json else "\n".join(lines))
 
 
 def _print(found: list[dict[str, Any]]) -> None:

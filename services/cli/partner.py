@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from services.bus.errors import UserMistake
+from services.cli.keys import Days, Save, kept, tell, tell_key
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -32,13 +32,6 @@ app = typer.Typer(name="partner", help="Who may come to the gateway, and how.", 
 
 Org = Annotated[str, typer.Argument(metavar="ORG", help="As in the directory: school:110394.", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of words.")]
-Save = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE", help="Write the key there, for the owner only, and do not show it.", show_default=False
-    ),
-]
-Days = Annotated[float, typer.Option(min=0.01, max=3660, help="The key expires after so many days.")]
 Post = Annotated[str, typer.Option(help="What this person is there.")]
 Email = Annotated[str | None, typer.Option(help="Where a notice says that something waits.", show_default=False)]
 Subject = Annotated[
@@ -110,13 +103,13 @@ def add(
             named = None
             if person is not None:
                 named = registry.add_person(connection, organisation, person, post, subject=subject, email=email)
-            return _kept(key, save), sorted(may), named
+            return kept(key, save), sorted(may), named
 
         key, scopes, person_id = here.access.run(make)
     told = {"organisation": organisation, "acts_as": principal, "sandbox": sandbox, "scopes": scopes}
     lines = [f"{organisation} is a partner; it may use {', '.join(scopes)}"]
     lines += [f"{person_id} may sign in, by `safebus partner link {organisation} {person_id}`"] if person_id else []
-    _tell_key(told | {"person_id": person_id}, lines, key, save, as_json)
+    tell_key(told | {"person_id": person_id}, lines, key, save, as_json)
 
 
 @app.command("rotate-key")
@@ -139,11 +132,11 @@ def rotate_key(
             key = registry.rotate_key(
                 connection, organisation, may, now_us=here.now_us, overlap_days=overlap, days=days
             )
-            return _kept(key, save)
+            return kept(key, save)
 
         key = here.access.run(make)
     ends = f"after {overlap:g} days" if overlap else "within seconds"
-    _tell_key({"organisation": organisation}, [f"the former keys of {organisation} end {ends}"], key, save, as_json)
+    tell_key({"organisation": organisation}, [f"the former keys of {organisation} end {ends}"], key, save, as_json)
 
 
 @app.command("person")
@@ -162,7 +155,7 @@ def person_(
         person_id = here.access.run(
             lambda c: registry.add_person(c, organisation, name, post, subject=subject, email=email)
         )
-    _tell(
+    tell(
         {"organisation": organisation, "person_id": person_id},
         [f"{person_id} may sign in, by `safebus partner link {organisation} {person_id}`"],
         as_json,
@@ -188,7 +181,7 @@ def client_(
         trusts = here.at.jwt_issuer
     told = {"organisation": organisation, "client_id": client_id}
     by = f"with tokens of {trusts}" if trusts else "once SAFEBUS_JWT_ISSUER and SAFEBUS_JWKS_URL are set"
-    _tell(told, [f"{client_id} speaks for {organisation}, {by}"], as_json)
+    tell(told, [f"{client_id} speaks for {organisation}, {by}"], as_json)
 
 
 @app.command("list")
@@ -230,7 +223,7 @@ def link(
             return registry.one_time_link(connection, person_id, now_us=here.now_us, minutes=minutes)
 
         url = address(here.at) + link_path(here.access.run(make))
-    _tell({"url": url, "minutes": minutes}, [url, f"it works once, for {minutes:g} minutes"], as_json)
+    tell({"url": url, "minutes": minutes}, [url, f"it works once, for {minutes:g} minutes"], as_json)
 
 
 @app.command("test")
@@ -276,7 +269,7 @@ def remove(
         else:
             here.access.run(lambda c: registry.close_person(c, organisation, person_id, now_us=here.now_us))
             said = f"{person_id} of {organisation} can no longer sign in"
-    _tell({"organisation": organisation, "person_id": person_id, "removed": True}, [said], as_json)
+    tell({"organisation": organisation, "person_id": person_id, "removed": True}, [said], as_json)
 
 
 def address(at: Settings) -> str:
@@ -285,29 +278,6 @@ def address(at: Settings) -> str:
 
     scheme = "https" if at.gateway_tls_cert else "http"
     return (where(at) or at.gateway_url or f"{scheme}://{at.gateway_host}:{at.gateway_port}").rstrip("/")
-
-
-def _kept(key: str, save: Path | None) -> str:
-    """Within the transaction: a key that could not be saved was never made."""
-    if save is not None:
-        from services.embedded.files import write_private
-
-        try:
-            write_private(save, f"{key}\n")
-        except OSError as error:
-            raise UserMistake(f"{save} cannot be written: {error.strerror}; no key was made") from None
-    return key
-
-
-def _tell_key(told: dict[str, Any], lines: list[str], key: str, save: Path | None, as_json: bool) -> None:
-    if save is not None:
-        _tell(told | {"key_file": str(save)}, [*lines, f"its key is in {save}, which only you can read"], as_json)
-    else:
-        _tell(told | {"key": key}, [*lines, "its key, shown now and never again:", key], as_json)
-
-
-def _tell(told: dict[str, Any], lines: list[str], as_json: bool) -> None:
-    typer.echo(json.dumps(told, indent=2) if as_json else "\n".join(lines))
 
 
 def _as_object(connection: sa.Connection, row: Any, now_us: int) -> dict[str, Any]:

@@ -71,6 +71,11 @@ def add_key(connection: sa.Connection, name: str, *, now_us: int, days: float = 
     return f"{PREFIX}_{key_id}_{secret}"
 
 
+def id_of(key: str) -> str:
+    """What a key may be called by: no secret."""
+    return key.split("_")[1]
+
+
 def revoke_key(connection: sa.Connection, key_id: str, *, now_us: int) -> bool:
     """This key works no longer. Whether it did."""
     live = (board_key.c.key_id == key_id) & board_key.c.revoked_us.is_(None) & (board_key.c.expires_us > now_us)
