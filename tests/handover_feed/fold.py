@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import partial
 from typing import Any, cast
 from uuid import uuid4
+
+from pydantic import SecretStr
 
 from services.bus.access import Access
 from services.bus.clock import Clock
@@ -15,7 +16,7 @@ from services.bus.errors import Surroundings
 from services.bus.events import MatterChanged, ShiftClosed
 from services.bus.run import codec_for
 from services.bus.settings import Settings
-from services.handover_feed.acting.letters import Letter, Letters, NotRecorded, _acknowledged, _written
+from services.handover_feed.acting.letters import Letter, Letters
 from services.handover_feed.acting.seen import Seen
 from services.handover_feed.board.hub import Hub
 from services.handover_feed.board.order import order_of
@@ -34,7 +35,7 @@ class Fold(Letters):
     """The board's letters: written down as ever, and heard instead of sent."""
 
     def __init__(self, at: Settings, access: Access, clock: Clock) -> None:
-        super().__init__(at, access, clock, codec_for(at))
+        super().__init__(at.model_copy(update={"password": SecretStr("never sent")}), access, clock, codec_for(at))
         self._line = cast(Any, self)
         self.matters: dict[str, Matter] = {}
         self.noted: list[Event] = []

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 from services.bus import events as e
+from services.bus.envelope import Event
 
 NOW = datetime(2026, 11, 24, 3, 5, tzinfo=UTC)
 """A Tuesday, 3:05am in London."""
@@ -44,7 +45,7 @@ def police(child_id: str, name: str, ago: timedelta = timedelta(hours=2), **more
 
 def danger(child_id: str = "child-amara", name: str = "Amara Okonkwo", **more: Any) -> e.PoliceNotified:
     """Immediate danger, with all that a card can say."""
-    said = {
+    said: dict[str, Any] = {
         "ago": timedelta(minutes=4), "grading": "RED", "immediate_danger": "YES", "kinds": ["NEGLECT", "MISSING"],
         "narrative": "A child of three was found alone in the flat by a neighbour, who has her now. The mother cannot "
         "be reached.",
@@ -112,7 +113,7 @@ def note(text: str, to: str = "NIGHT", child_id: str = "child-note", **more: Any
     return e.HandoverNoted.model_validate(told | more)
 
 
-def evening() -> list[e.Event]:
+def evening() -> list[Event]:
     """What had come by 3 o'clock, without danger."""
     return [
         contact("child-tom"),

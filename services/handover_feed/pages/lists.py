@@ -62,7 +62,7 @@ async def open_now(frame: Frame, page: int) -> Listing:
         heading="Open now",
         lead=lead,
         groups=[
-            Group("danger", "Immediate danger", danger if page == 1 else []),
+            Group("danger", "In immediate danger", danger if page == 1 else []),
             Group("open", "Worst first", shown, first=(page - 1) * SIZE + 1),
         ],
         page=page,

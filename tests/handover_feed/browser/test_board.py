@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Locator, Page, expect
 
+from services.bus.envelope import Event
 from services.bus.events import MatterChanged
 from tests.browser import axe_finds_nothing as clean
 from tests.browser import picture
@@ -21,9 +22,9 @@ PAGES = ("", "/mine", "/waiting", "/done", "/shift", "/shift/summary")
 FORMS = ("note", "decision", "close", "to-day", "lower")
 
 
-async def evening(house: House, *more: object) -> None:
+async def evening(house: House, *more: Event) -> None:
     for event in (*night.evening(), *more):
-        await house.fold.hear(event)  # type: ignore[arg-type]
+        await house.fold.hear(event)
 
 
 async def fits(page: Page) -> bool:
@@ -155,6 +156,7 @@ async def test_by_keyboard_alone(house: House) -> None:
     await expect(page.locator("#told")).to_contain_text("You have taken this")
     await to(page, page.get_by_role("link", name="Add a note"))
     await page.keyboard.press("Enter")
+    await page.wait_for_url("**/note")
     await to(page, page.get_by_label("A note", exact=True))
     await page.keyboard.press("Space")
     await page.keyboard.press("Tab")
@@ -167,7 +169,7 @@ async def test_by_keyboard_alone(house: House) -> None:
     await page.context.close()
 
 
-async def to(page: Page, target: object) -> None:
+async def to(page: Page, target: Locator) -> None:
     """Press Tab until it has the focus; nothing that has it on the way is hidden behind what stands at the edges."""
     for _ in range(80):
         await page.keyboard.press("Tab")
@@ -178,7 +180,7 @@ async def to(page: Page, target: object) -> None:
                 return !!at?.closest(".live, .danger"); }"""
         )
         assert not hidden, await page.evaluate("document.activeElement.outerHTML")
-        if await target.evaluate("(one) => one === document.activeElement"):  # type: ignore[attr-defined]
+        if await target.evaluate("(one) => one === document.activeElement"):
             return
     raise AssertionError("the focus never came there")
 
