@@ -11,6 +11,7 @@ TOGETHER = {
     "tests/faults/": "faults",
     "tests/client/": "the gateway",
     "tests/partner_gateway/": "the gateway",
+    "tests/handover_feed/": "the board",
 }
 """Installations of a dozen processes starting at once would keep each other from it; the others share what takes long
 to start: a broker to stop and to kill, a gateway with all that it stands on."""
