@@ -11,8 +11,9 @@ from uuid import uuid4, uuid5
 import httpx
 import pytest
 import sqlalchemy as sa
+from structlog.testing import capture_logs
 
-from services.bus.envelope import NAMESPACE
+from services.bus.envelope import NAMESPACE, Envelope
 from services.bus.events import DeadlineMissed, InformationRequested
 from services.bus.settings import Settings
 from services.partner_gateway.door.app import application
@@ -160,3 +161,14 @@ async def test_a_receipt_marks_its_own_disclosure_alone(bus: GatewaysBus) -> Non
         OTHER: str(second.disclosure.id),
     }
     assert {row.organisation: row.last for row in bus.rows(counter, SERVICE)} == {SCHOOL: 1, OTHER: 1}
+
+
+async def test_what_a_projection_cannot_tell_it_says(gateway: Gateway) -> None:
+    """Where nobody refused it, as in a database from before that was done: never in silence, and by its id alone."""
+    await tell(gateway, first := people.request(SCHOOL))
+    other = people.outcome(OTHER, id=first.disclosure.id)
+    other.enveloped(Envelope("another", "urn:safebus:test", other.topic, gateway.clock.now()))
+    with capture_logs() as logs:
+        await tell(gateway, first, other)
+    said = [line for line in logs if line["event"] == "disclosure_not_told"]
+    assert [(line["log_level"], line["event_id"]) for line in said] == [("error", "another")]
