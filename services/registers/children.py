@@ -18,6 +18,7 @@ A CSV in UTF-8 with these columns, in any order, all of them; cells may be empty
                            health:<code>, by commissioning and school entry, not by birthday (H13)
     home_educated          yes or no
     location_confidential  yes or no: where the child is must not become known (H2)
+    protection_plan        yes or no: whether the child is subject to a child protection plan; empty: not known here
     circumstances          unborn, undocumented, looked after, privately fostered, parent under 18,
                            adopted record closed; separated by semicolons (H13)
     allocated_worker       organisation id of the social care team
@@ -34,7 +35,7 @@ from functools import partial
 from typing import Any
 
 from services.bus.contract.identifiers import plain
-from services.bus.events import Circumstance, RecordStatus, Role
+from services.bus.events import Circumstance, RecordStatus, Role, YesNoUnknown
 from services.registers.reading import Parsed, Row, Said, Wrong, parse_lines
 from services.registers.words import organisation_id
 
@@ -63,6 +64,7 @@ COLUMNS = (
     *REGISTRATIONS,
     "home_educated",
     "location_confidential",
+    "protection_plan",
     "circumstances",
     "allocated_worker",
     "placing_authority",
@@ -109,6 +111,7 @@ def _child(today: date, where: str, row: Row) -> Said:
         "registrations": _registrations(row),
         "home_educated": row.yes("home_educated"),
         "location_confidential": row.yes("location_confidential"),
+        "protection_plan": _plan(row),
         "circumstances": _circumstances(row),
         "allocated_worker": _organisation(row, "allocated_worker"),
         "placing_authority": _organisation(row, "placing_authority", "la"),
@@ -137,6 +140,13 @@ def _registrations(row: Row) -> list[dict[str, Any]]:
         for column, (role, kinds) in REGISTRATIONS.items()
         for part in row.several(column)
     ]
+
+
+def _plan(row: Row) -> YesNoUnknown:
+    """An empty cell is no statement that there is none: whoever visits asks as if there were one (H7)."""
+    if row.text("protection_plan") is None:
+        return YesNoUnknown.UNKNOWN
+    return YesNoUnknown.YES if row.yes("protection_plan") else YesNoUnknown.NO
 
 
 def _circumstances(row: Row) -> list[Circumstance]:

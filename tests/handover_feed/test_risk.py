@@ -210,7 +210,7 @@ def test_cards_are_sorted_worst_first() -> None:
         card(notified()),
         card(contact()),
     ]
-    assert sorted(ordered[::-1], key=order_key) == ordered
+    assert sorted([*ordered[5:], *ordered[:5]], key=order_key) == ordered
 
 
 def test_an_installation_sets_its_own_order() -> None:

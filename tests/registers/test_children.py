@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.bus.errors import UserMistake
-from services.bus.events import ChildRecorded, Circumstance, RecordStatus, Role
+from services.bus.events import ChildRecorded, Circumstance, RecordStatus, Role, YesNoUnknown
 from services.registers.changes import changes
 from services.registers.children import COLUMNS, parse
 from services.registers.reading import Parsed
@@ -78,6 +78,14 @@ def test_h2_a_confidential_location_is_carried() -> None:
     assert recorded(location_confidential=" Yes ").location_confidential
 
 
+@pytest.mark.parametrize(
+    ("cell", "plan"), [("Yes", YesNoUnknown.YES), ("no", YesNoUnknown.NO), ("", YesNoUnknown.UNKNOWN)]
+)
+def test_a_protection_plan_is_known_only_where_it_is_written(cell: str, plan: YesNoUnknown) -> None:
+    """H7: an empty cell is no statement that there is none."""
+    assert recorded(protection_plan=cell).protection_plan is plan
+
+
 def test_every_circumstance_of_the_contract_can_be_written_in_words() -> None:
     """H13: as the docstring lists them, one or several."""
     child = recorded(circumstances="looked after; Parent under 18;privately_fostered")
@@ -107,6 +115,7 @@ def test_every_circumstance_of_the_contract_can_be_written_in_words() -> None:
         ("health_visiting", "Ms Jones"),
         ("home_educated", "maybe"),
         ("location_confidential", "?"),
+        ("protection_plan", "perhaps"),
         ("circumstances", "in a refuge"),
         ("allocated_worker", "Jo Worker"),
         ("host_authority", "825"),
