@@ -22,6 +22,7 @@ from services.handover_feed.paging.pager import Pager
 from services.handover_feed.tables import metadata
 from services.web.serving import Place, listen, make_tables, serving
 from services.web.serving import where as serving_at
+from services.web.stream import Few
 
 NAME = "handover-feed"
 
@@ -51,7 +52,6 @@ async def board_for(at: Settings) -> AsyncIterator[Board]:
         stack.callback(access.close)
         await make_tables(access, NAME, BOARD, [metadata])
         clock, codec = Clock.of(at), codec_for(at)
-        letters = await stack.enter_async_context(Letters(at, access, clock, codec))
         hub = Hub(access)
         letters = await stack.enter_async_context(Letters(at, access, clock, codec))
         board = Board(
@@ -65,6 +65,7 @@ async def board_for(at: Settings) -> AsyncIterator[Board]:
             seen=await stack.enter_async_context(Seen(letters)),
             hub=hub,
             keys=Keys(access, clock),
+            streams=Few(at.board_streams),
         )
         BOARD.listeners.append(hub.ring)
         stack.callback(BOARD.listeners.remove, hub.ring)
