@@ -34,10 +34,10 @@ from tests.handover_feed.conftest import tell
 class Fold(Letters):
     """The board's letters: written down as ever, and heard instead of sent."""
 
-    def __init__(self, at: Settings, access: Access, clock: Clock) -> None:
+    def __init__(self, at: Settings, access: Access, clock: Clock, matters: dict[str, Matter]) -> None:
         super().__init__(at.model_copy(update={"password": SecretStr("never sent")}), access, clock, codec_for(at))
         self._line = cast(Any, self)
-        self.matters: dict[str, Matter] = {}
+        self.matters = matters
         self.noted: list[Event] = []
         """What the board noted by itself."""
         self.away = False
@@ -73,14 +73,14 @@ class Fold(Letters):
 
 
 @asynccontextmanager
-async def folded(at: Settings) -> AsyncIterator[tuple[Board, Fold]]:
+async def folded(at: Settings, matters: dict[str, Matter] | None = None) -> AsyncIterator[tuple[Board, Fold]]:
     """A board of which everything is real but Kafka."""
     async with AsyncExitStack() as stack:
         access = Access(at, NAME)
         stack.callback(access.close)
         await make_tables(access, NAME, BOARD, [metadata])
         clock = Clock.of(at)
-        fold, hub = Fold(at, access, clock), Hub(access)
+        fold, hub = Fold(at, access, clock, {} if matters is None else matters), Hub(access)
         seen = await stack.enter_async_context(Seen(fold))
         rest = dict.fromkeys(("catalogue", "keys"), cast(Any, None))
         board = Board(

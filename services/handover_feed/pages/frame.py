@@ -153,12 +153,12 @@ def _places(staff: Staff, counts: dict[str, int], path: str) -> list[Place]:
 
 
 def shift_words(shift: Shift, now: datetime) -> str:
-    """Night shift, until 8:30am"""
+    """Night shift, until 08:30"""
     name = "Night shift" if shift.team is Team.NIGHT else "Day shift"
     return f"{name}, until {words.near(shift.ends_at, now)}"
 
 
 def shift_in_full(shift: Shift) -> str:
-    """Night shift from Monday 23 November 2026 at 5:00pm to Tuesday 24 November 2026 at 8:30am"""
+    """Night shift from Monday 23 November 2026 at 17:00 to Tuesday 24 November 2026 at 08:30"""
     name = "Night shift" if shift.team is Team.NIGHT else "Day shift"
     return f"{name} from {words.moment(shift.began_at)} to {words.moment(shift.ends_at)}"

@@ -203,7 +203,7 @@ class Shown:
 
     @property
     def by_morning(self) -> str:
-        """As in `by 8:30am`."""
+        """As in `by 08:30`."""
         return words.near(self.morning, self.now)
 
     @property

@@ -7,11 +7,11 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from services.bus.events import CardFact, HandoverAct, MatterChanged, NoteKind, RecipientClass, Role, Team, Told, Worker
-from services.partner_gateway.person.words import LONDON, by_when, clock, day, from_us, moment, organisation, word
+from services.partner_gateway.person.words import LONDON, day, from_us, organisation, word
 
 __all__ = [
     "FACTS",
-    "LONDON", "NOTES", "RECIPIENTS", "TEAMS", "about_age", "act", "by_when", "clock", "day",
+    "LONDON", "NOTES", "RECIPIENTS", "TEAMS", "about_age", "act", "clock", "day",
     "fact", "from_us", "moment", "near", "organisation", "span", "team", "told", "word", "worker",
 ]  # fmt: skip
 
@@ -144,11 +144,24 @@ def span(long: timedelta) -> str:
     return " ".join(told[:2])
 
 
+def clock(at: datetime) -> str:
+    """03:12: at night and in a hurry, nobody has to look for am or pm."""
+    return f"{at.astimezone(LONDON):%H:%M}"
+
+
+def moment(at: datetime) -> str:
+    """Monday 23 November 2026 at 03:12"""
+    here = at.astimezone(LONDON)
+    return f"{here:%A} {day(here.date())} at {clock(at)}"
+
+
 def near(at: datetime, now: datetime) -> str:
-    """3:12am today is `3:12am`; else yesterday at 3:12am, tomorrow at 8:30am, or the day with its date."""
-    if at.astimezone(LONDON).date() == now.astimezone(LONDON).date():
+    """03:12 today is `03:12`; else yesterday at 03:12, tomorrow at 08:30, or the day with its date."""
+    days = (at.astimezone(LONDON).date() - now.astimezone(LONDON).date()).days
+    if days == 0:
         return clock(at)
-    return by_when(at, now)
+    name = {1: "tomorrow", -1: "yesterday"}.get(days)
+    return f"{name} at {clock(at)}" if name else moment(at)
 
 
 def about_age(card: MatterChanged, on: date) -> str:

@@ -17,14 +17,14 @@ from services.bus.events import Team
 from services.bus.settings import Settings
 from services.embedded.ports import free_port
 from services.handover_feed.door.app import application
-from services.handover_feed.door.context import Board
 from services.handover_feed.door.serve import place_of
 from services.handover_feed.people import staff
 from services.handover_feed.people.site import ROLES
+from services.handover_feed.view import Matter
 from services.people.sign_in import link_path
 from services.web.serving import listen, serving
 from tests.browser import FLAGS, chromium
-from tests.handover_feed.fold import Fold, folded
+from tests.handover_feed.fold import folded
 from tests.handover_feed.night import NOW
 
 __all__ = ["chromium"]
@@ -35,21 +35,30 @@ class House:
     """A board that listens, and the browser."""
 
     settings: Settings
-    board: Board
-    fold: Fold
     browser: Browser
-    address: str = ""
+    address: str
+    matters: dict[str, Matter] = field(default_factory=dict)
+    _open: AsyncExitStack = field(default_factory=AsyncExitStack)
     _serving: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     async def start(self) -> None:
         """Serve, again at the same address after `stop`."""
         place = place_of(self.settings)
-        await self._serving.enter_async_context(
-            serving(application(self.board), listen(place), place, self.board.hub.close)
-        )
+        serves = serving(application(self.board), listen(place), place, self.board.hub.close)
+        await self._serving.enter_async_context(serves)
 
     async def stop(self) -> None:
+        """Nobody is served; events are still heard."""
         await self._serving.aclose()
+        await self._open.aclose()
+        await self.open()
+
+    async def open(self) -> None:
+        self.board, self.fold = await self._open.enter_async_context(folded(self.settings, self.matters))
+
+    async def close(self) -> None:
+        await self._serving.aclose()
+        await self._open.aclose()
 
     def step(self, long: timedelta) -> None:
         """Move the board's clock on."""
@@ -82,9 +91,9 @@ class House:
 async def house_at(folder: Path, browser: Browser, stack: AsyncExitStack) -> House:
     (folder / "clock").write_text(NOW.isoformat())
     at = Settings(data_dir=folder, clock_file=folder / "clock", board_port=free_port())
-    board, fold = await stack.enter_async_context(folded(at))
-    house = House(at, board, fold, browser, f"http://127.0.0.1:{at.board_port}")
-    stack.push_async_callback(house.stop)
+    house = House(at, browser, f"http://127.0.0.1:{at.board_port}")
+    stack.push_async_callback(house.close)
+    await house.open()
     await house.start()
     return house
 
