@@ -31,7 +31,7 @@ from services.embedded.progress import MEGABYTE, Arrived, arriving
 
 ATTEMPTS = 3
 UNPACKED = 1.2  # times the size of the archive, measured: its jars are compressed already
-WHAT = "fetching Kafka and the registry"
+WHAT = "Kafka and the schema registry"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,11 @@ async def artifacts() -> Artifacts:
 
 
 def fetch(
-    folder: Path | None = None, *, files: Sequence[Pinned] | None = None, cancelled: Event | None = None
+    folder: Path | None = None,
+    *,
+    files: Sequence[Pinned] | None = None,
+    cancelled: Event | None = None,
+    what: str = WHAT,
 ) -> Artifacts:
     """Make sure that every file of the lock is in the cache, and say where.
 
@@ -65,6 +69,7 @@ def fetch(
         folder: default `artifacts` in `SAFEBUS_CACHE_DIR`.
         files: default all of artifacts.lock.
         cancelled: gives up soon after this is set.
+        what: how the files are called together.
 
     Raises:
         Surroundings: offline, the disk is full, or a download is not what the lock says.
@@ -73,16 +78,16 @@ def fetch(
     folder = folder or settings().cache_dir / "artifacts"
     files = pinned() if files is None else files
     archives = [file for file in files if file.filename.endswith(".tar.gz")]
-    with _told_in_one_sentence(folder):
+    with _told_in_one_sentence(folder, what):
         cache = Cache(folder)
         if not (all(map(cache.holds, files)) and all(cache.holds_tree(_tree(archive)) for archive in archives)):
             folder.mkdir(parents=True, exist_ok=True)
-            _complete(folder, files, archives, cancelled or Event())
+            _complete(folder, files, archives, cancelled or Event(), what)
     jars = tuple(folder / file.filename for file in files if file not in archives)
     return Artifacts(kafka=jars, registry=folder / _tree(archives[0]) if archives else folder)
 
 
-def _complete(folder: Path, files: Sequence[Pinned], archives: Sequence[Pinned], cancelled: Event) -> None:
+def _complete(folder: Path, files: Sequence[Pinned], archives: Sequence[Pinned], cancelled: Event, what: str) -> None:
     console = Console(stderr=True)
     with locked(folder / ".lock", cancelled=cancelled, waiting=console.print):
         for left_over in folder.glob("partial-*"):
@@ -95,17 +100,17 @@ def _complete(folder: Path, files: Sequence[Pinned], archives: Sequence[Pinned],
             console.print(f"{damaged} in the cache is not what it should be and is fetched again", highlight=False)
         try:
             if missing:
-                _fetch(missing, cache, console, cancelled)
+                _fetch(missing, cache, console, cancelled, what)
             for archive in unpack:
                 _unpack(archive, cache)
         finally:
             cache.save()  # what did arrive need not arrive again
 
 
-def _fetch(missing: Sequence[Pinned], cache: Cache, console: Console, cancelled: Event) -> None:
+def _fetch(missing: Sequence[Pinned], cache: Cache, console: Console, cancelled: Event, what: str) -> None:
     logging.getLogger("jgo").setLevel(logging.ERROR)  # its warnings would stand beside our sentence
     with (
-        arriving(WHAT, sum(file.size for file in missing), console) as arrived,
+        arriving(f"fetching {what}", sum(file.size for file in missing), console) as arrived,
         tempfile.TemporaryDirectory(dir=cache.folder, prefix="partial-", ignore_cleanup_errors=True) as partial,
         ThreadPoolExecutor(6) as pool,
     ):
@@ -182,14 +187,14 @@ def _room_for(missing: Sequence[Pinned], unpack: Sequence[Pinned], folder: Path)
 
 
 @contextmanager
-def _told_in_one_sentence(folder: Path) -> Iterator[None]:
+def _told_in_one_sentence(folder: Path, what: str) -> Iterator[None]:
     """Turn what a download meets into a sentence that says what to do."""
     elsewhere = "or set SAFEBUS_CACHE_DIR to a folder elsewhere"
     try:
         yield
     except RequestException as error:
         raise Surroundings(
-            "Kafka and the schema registry could not be downloaded; connect to the internet (a proxy is read from "
+            f"{what} could not be downloaded; connect to the internet (a proxy is read from "
             f"HTTPS_PROXY) and start again: {type(error).__name__}"
         ) from error
     except OSError as error:

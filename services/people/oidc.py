@@ -28,6 +28,14 @@ ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES
 SECOND_FACTOR = "mfa"
 """What `amr` says when several factors were used (RFC 8176); asked for if `oidc_acr` names nothing else."""
 
+FACTORS = (
+    frozenset({"pwd", "pin", "kba"}),
+    frozenset({"otp", "hwk", "swk", "sms", "tel", "sc"}),
+    frozenset({"face", "fpt", "iris", "retina", "vbm"}),
+)
+"""What somebody knows, has, and is, as `amr` says it (RFC 8176). Of two kinds is a second factor as well: Keycloak says
+which steps were taken, and not that they were several."""
+
 FRESH = 300
 """Seconds: how long ago somebody may have proved who they are. A session that ended is not renewed by a click."""
 
@@ -157,9 +165,11 @@ class Issuer:
         """Just now, and by a second factor. Both are the issuer's word: what was asked for proves nothing."""
         if time.time() - float(claims["auth_time"]) > FRESH + LEEWAY:
             raise SignInRefused("not_fresh")
-        wanted = set(self._acr.split()) or {SECOND_FACTOR}
-        said = {str(claims.get("acr", "")), *map(str, claims.get("amr") or [])}
-        if not wanted & said:
+        wanted = set(self._acr.split())
+        taken = set(map(str, claims.get("amr") or []))
+        said = {str(claims.get("acr", ""))} | taken
+        several = SECOND_FACTOR in said or sum(bool(kind & taken) for kind in FACTORS) > 1
+        if not (wanted & said if wanted else several):
             raise NoSecondFactor("no_second_factor")
 
     def _client(self, redirect_uri: str) -> AsyncOAuth2Client:

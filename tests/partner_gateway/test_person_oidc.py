@@ -115,6 +115,26 @@ async def test_a_token_that_proves_less_is_refused(
     assert "safebus" not in client.cookies
 
 
+@pytest.mark.parametrize(
+    ("amr", "status"),
+    [
+        (["pwd", "otp"], 303),
+        (["hwk", "fpt"], 303),
+        (["pwd", "pin"], 403),
+        (["otp", "sms"], 403),
+        (["pwd", "geo", "user"], 403),
+        ([], 403),
+    ],
+)
+async def test_two_kinds_of_proof_are_a_second_factor(
+    gateway: Gateway, client: httpx.AsyncClient, issuer: LocalIssuer, amr: list[str], status: int
+) -> None:
+    """RFC 8176: an issuer may say which steps there were, and not `mfa`. Two of one kind are one factor."""
+    await named_person(gateway, subject=issuer.sub)
+    issuer.claims = {"amr": amr}
+    assert (await come_back(client, await begin(client, issuer))).status_code == status
+
+
 @pytest.mark.parametrize("sign", ["none", "HS256"])
 async def test_a_token_that_nobody_signed_is_refused(
     gateway: Gateway, client: httpx.AsyncClient, issuer: LocalIssuer, sign: str
