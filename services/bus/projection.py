@@ -6,7 +6,7 @@ It is written in the batch's own transaction, so it holds an event exactly when 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 import sqlalchemy as sa
@@ -27,11 +27,14 @@ class Copy(NamedTuple):
     """Besides those that it came with."""
     mark: bytes | None = None
     """Where given, the key of a mark in the copy's place: no body, and of the headers it came with only `IDENTITY`."""
+    without: Collection[str] = ()
+    """Headers that it came with and that are not for who reads the copy."""
 
     @property
     def sending(self) -> Sending:
-        record = self.because.record
-        came = [(name, value or b"") for name, value in record.headers if self.mark is None or name in IDENTITY]
+        record, marked = self.because.record, self.mark is not None
+        kept = [pair for pair in record.headers if (pair[0] in IDENTITY if marked else pair[0] not in self.without)]
+        came = [(name, value or b"") for name, value in kept]
         pairs = [*came, *self.headers]
         return (
             Sending(record.key or b"", record.value or b"", pairs)

@@ -58,6 +58,19 @@ async def test_what_is_withheld_leaves_a_mark_and_no_gap(bus: GatewaysBus, point
             assert "safebus_withheld" not in dict(one.headers)
 
 
+async def test_a_copy_does_not_say_who_raised_the_concern(bus: GatewaysBus) -> None:
+    """As the door does not: neither the first event of the chain nor the one before."""
+    chain = {"ce_correlationid": b"urn:safebus:school:110394 c-1", "ce_causeid": b"d-1", "ce_causesource": b"urn:x"}
+    for hidden in (False, True):
+        await bus.say(people.missed(FORCE, declare_no_conflict=hidden), **chain, traceparent=b"00-1-2-01")
+    async with bus.running(SERVICE):
+        await bus.all_quiet()
+    found = await records(bus)
+    assert len(found) == 2
+    assert not any({*dict(one.headers)} & {*chain, "traceparent"} for one in found)
+    assert {row.correlation for row in bus.rows(entry, SERVICE)} == {"urn:safebus:school:110394 c-1"}
+
+
 async def test_a_recovery_marks_it_again_under_its_new_number(bus: GatewaysBus) -> None:
     """What stands in the topic is not said twice."""
     await bus.publish(people.missed(FORCE, declare_no_conflict=True), principal="deadlines")

@@ -34,6 +34,9 @@ CURSOR = "safebus_cursor"
 WITHHELD = "safebus_withheld"
 """The header of a mark in a copy's place: why the content is not there."""
 
+CHAIN = frozenset({"ce_correlationid", "ce_causeid", "ce_causesource", "traceparent"})
+"""Headers that no copy has: what led to a disclosure may tell who raised the concern (reading.py)."""
+
 log = structlog.get_logger()
 
 
@@ -94,7 +97,7 @@ class Inboxes:
         for number, (heard, found) in copied:
             mark = str(found.disclosure_id).encode() if found.declare_no_conflict else None
             headers = [(CURSOR, f"{now}.{number}".encode()), *([(WITHHELD, WHY_WITHHELD.encode())] if mark else [])]
-            yield Copy(heard, self._topic_of[found.organisation], headers, mark)
+            yield Copy(heard, self._topic_of[found.organisation], headers, mark, CHAIN)
 
     def committed(self) -> None:
         for listener in self.listeners:

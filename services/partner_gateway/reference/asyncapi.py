@@ -298,7 +298,8 @@ def _headers(kind: EventType) -> Document:
     optional = {
         "ce_dataschema": _TEXT | {"description": "Which schema wrote it; it is compared with what the id leads to."},
         "ce_subject": _TEXT | {"description": "An opaque id; never who a child is."},
-        "ce_correlationid": _TEXT | {"description": "Source and id of the first event in the chain."},
+        "ce_correlationid": _TEXT
+        | {"description": "Source and id of the first event in the chain. No copy in an inbox's own topic has it."},
         "ce_causeid": _TEXT,
         "ce_causesource": _TEXT,
         "traceparent": _TEXT,
