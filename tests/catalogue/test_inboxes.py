@@ -78,6 +78,6 @@ def test_one_principal_reads_one_inbox(tmp_path: Path) -> None:
 
 def test_what_discloses_and_is_in_nobodys_inbox_is_refused(tmp_path: Path) -> None:
     """A topic that the gateway does not read would tell nobody, and no test of a room would notice."""
-    found = spoilt(tmp_path, "read_by: [encompass-alerts, mash-outcomes, reader, partner-gateway]",
-                   "read_by: [encompass-alerts, mash-outcomes, reader]")  # fmt: skip
+    found = spoilt(tmp_path, "read_by: [encompass-alerts, mash-outcomes, reader, partner-gateway, handover-feed]",
+                   "read_by: [encompass-alerts, mash-outcomes, reader, handover-feed]")  # fmt: skip
     assert any("police.notifications.v1: `read_by` lacks partner-gateway" in finding for finding in found), found

@@ -145,6 +145,6 @@ def test_no_key_is_personal() -> None:
     assert sorted(keys) == TOPICS
     assert keys.pop("dead-letters.v1") == "origin"
     for topic, key in keys.items():
-        assert key in {"child_id", "incident_id", "meeting_id", "organisation_id"}
+        assert key in {"child_id", "incident_id", "matter_id", "meeting_id", "organisation_id", "person_id", "shift_id"}
         kinds = {field["name"]: field["type"] for field in load()[topic].definition["fields"]}
         assert kinds[key] == "string"

@@ -27,6 +27,7 @@ from services.bus.events import (
     MatchBasis,
     OpeningHours,
     PoliceNotified,
+    PoliceProtection,
     ProtectiveInstruction,
     Purpose,
     RecordStatus,
@@ -92,6 +93,18 @@ def test_h12_one_notification_for_each_child_who_is_certain() -> None:
     assert {one.disclosure.purpose for one in told} == {Purpose.POLICE_NOTIFICATION}
     assert {one.disclosure.lawful_basis for one in told} == {LawfulBasis.LAW_ENFORCEMENT_DPA_PART_3}
     assert of(ChildUnmatched, parts) == []
+
+
+@pytest.mark.parametrize("plan", list(YesNoUnknown))
+def test_whoever_visits_learns_what_the_force_and_the_index_know(plan: YesNoUnknown) -> None:
+    """Police protection and its end, hazards of a visit, and whether there is a child protection plan."""
+    protection = PoliceProtection(
+        began_at=FRIDAY_EVENING, ends_at=FRIDAY_EVENING + timedelta(hours=72), designated_officer="Inspector 4711"
+    )
+    reported = incident(police_protection=protection, visit_hazards=["a dog"])
+    parts, _ = after(reported, directory=county(record(protection_plan=plan)))
+    [told] = of(PoliceNotified, parts)
+    assert (told.police_protection, told.visit_hazards, told.protection_plan) == (protection, ["a dog"], plan)
 
 
 def test_h12_a_child_who_is_not_certain_waits_for_a_person_before_school() -> None:
