@@ -30,6 +30,7 @@ from services.handover_feed.acting.ids import decision_id, event_id
 from services.handover_feed.acting.who import Staff
 from services.handover_feed.board import reading
 from services.handover_feed.board.reading import ActResult
+from services.handover_feed.hearing import STRATEGY
 
 if TYPE_CHECKING:
     from services.handover_feed.door.context import Board
@@ -94,18 +95,19 @@ async def decide(
     if done is not None:
         return done
     card = await board.access.read(lambda connection: reading.card(connection, matter_id))
-    refused = acts.NO_SUCH_MATTER if card is None else not_theirs(card, staff, then) or lacking(card, decided)
+    refused = acts.NO_SUCH_MATTER if card is None else not_theirs(card, staff, then) or lacking(card, decided, then)
     if refused or card is None or card.child_id is None:
         return ActResult(act_id, matter_id, refused)
     answered = await _answered(board, card, addresses, act_id)
     made = [_made(board, staff, card, decided, act_id, enquiry_id) for enquiry_id in answered]
+    own = [_event_id(act_id, enquiry_id) for enquiry_id in answered]
     act = acts.acted(
         board,
         staff,
         card,
         then,
         act_id,
-        addresses,
+        [*addresses, *own, *map(calls, own)],  # what comes of the decision itself is no news to who has decided
         reason=decided.rationale.strip() or decided.what_happens_next.strip(),
         decision_id=made[-1].decision_id,
     )
@@ -130,6 +132,11 @@ def _enquiries(facts: Iterable[CardFact]) -> list[str]:
     return list(dict.fromkeys(fact.enquiry_id for fact in facts if fact.enquiry_id))
 
 
+def calls(event_id: str) -> str:
+    """The fact of the strategy discussion that the decision with this event id calls for, if it does (hearing.py)."""
+    return f"{event_id}:strategy"
+
+
 def _event_id(act_id: str, enquiry_id: str) -> str:
     return event_id(DecisionMade, decision_id(act_id, enquiry_id))
 
@@ -146,7 +153,7 @@ def not_theirs(card: MatterChanged, staff: Staff, then: HandoverAct) -> str | No
     return None
 
 
-def lacking(card: MatterChanged, decided: Decided) -> str | None:
+def lacking(card: MatterChanged, decided: Decided, then: HandoverAct = HandoverAct.CLOSED) -> str | None:
     """What such a decision lacks, in a sentence; None if nothing. What mash-outcomes refuses is among it (N2)."""
     if card.child_id is None:
         return "Nobody knows yet for certain who this child is: say who it is first, then decide."
@@ -158,6 +165,8 @@ def lacking(card: MatterChanged, decided: Decided) -> str | None:
     ):
         if not value:
             return f"Say {asked}."
+    if then is HandoverAct.CLOSED and decided.outcome in STRATEGY and not decided.closes:
+        return "A strategy discussion is still to be held: hand the matter to the other side instead of closing it."
     if decided.closes and not decided.rationale.strip():
         return "A decision that closes the enquiry needs a rationale."
     missing = [READERS[each] for each in MUST_READ if decided.closes and not decided.reasons.get(each, "").strip()]
