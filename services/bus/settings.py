@@ -100,6 +100,7 @@ class Settings(BaseSettings):
     board_tls_key: Path | None = Field(None, description="the certificate's key, PEM")
     board_rate: float = Field(100.0, gt=0, description="requests a second from one address or key, on average")
     board_burst: int = Field(1000, gt=0, description="requests from one address or key at once")
+    board_streams: int = Field(20, gt=0, description="live streams that one person or key may have open at a process")
     board_oidc_client_id: str | None = Field(None, description="the board's name at the issuer; default the gateway's")
     board_oidc_client_secret: SecretStr | None = Field(None, description="its secret there; default the gateway's")
     board_session_minutes: float = Field(

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections import Counter
+from dataclasses import dataclass, field
+from math import ceil
 from typing import Protocol
 
 import structlog
@@ -20,9 +23,12 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from services.bus.errors import Surroundings
 from services.web.cursor import Cursor
 from services.web.hub import Channel, Hub, Piece, Watcher
+from services.web.problems import Problem
 
 HEARTBEAT = 15.0
 """Seconds: nothing sent for so long, and a comment is, so that both ends know the connection stands."""
+
+COMMENT = b": heartbeat\n\n"
 
 PATIENCE = 30.0
 """Seconds in which a client must take some of what it is sent."""
@@ -32,6 +38,9 @@ LINGER = 30.0
 
 AGAIN = 30.0
 """Seconds after which the proof that opened a stream is looked at again: it may have been revoked, or have expired."""
+
+NOTICED = ceil(HEARTBEAT / 3)
+"""Seconds after which a stream whose client has gone is surely counted no more."""
 
 UNSENT = 65_536
 """Bytes that the system may hold for one stream: of itself it would take megabytes for a client that does not read."""
@@ -86,7 +95,7 @@ class StreamingProtocol(H11Protocol):
 class Stream(Response):
     """One open stream, from a cursor on; without one, from the source's beginning."""
 
-    def __init__(self, hub: Hub, source: Source, cursor: Cursor | None, beat: bytes = b": heartbeat\n\n") -> None:
+    def __init__(self, hub: Hub, source: Source, cursor: Cursor | None, beat: bytes = COMMENT) -> None:
         """
         Args:
             beat: sent when nothing else is. A browser's script never sees a comment: a page's stream sends an event.
@@ -205,3 +214,37 @@ class Stream(Response):
             transport.get_protocol().resume_writing()
         self._attend = True
         self._watcher.wake()
+
+
+@dataclass(slots=True)
+class Few:
+    """How many streams each owner has open in this process, and may have: each costs memory, and work at events."""
+
+    most: int
+    open: Counter[str] = field(default_factory=Counter)
+
+
+class OneOfFew(Stream):
+    """A stream of one owner, unless too many of that owner's are open."""
+
+    def __init__(
+        self, hub: Hub, source: Source, cursor: Cursor | None, few: Few, owner: str, beat: bytes = COMMENT
+    ) -> None:
+        super().__init__(hub, source, cursor, beat)
+        self._few, self._owner = few, owner
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        few, owner = self._few, self._owner
+        if few.open[owner] >= few.most:
+            log.info("denied", action="stream", **self._source.who, open=few.most)
+            detail = f"you have {few.most} streams open, as many as you may; close one, or use one for all"
+            refused = Problem(429, "too-many-streams", detail, headers={"Retry-After": str(NOTICED)})
+            await refused.response()(scope, receive, send)
+            return
+        few.open[owner] += 1
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            few.open.subtract([owner])
+            if not few.open[owner]:
+                del few.open[owner]

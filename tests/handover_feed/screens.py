@@ -36,6 +36,14 @@ class Client:
         async with self.open(last, **params) as told:
             return [await anext(changes) for changes in [changed(told)] for _ in range(count)]
 
+    async def first(self) -> int:
+        """The status of a stream that is asked for and left at once."""
+        async with (
+            httpx.AsyncClient(base_url=self.address, timeout=SECONDS) as client,
+            client.stream("GET", self._stream, headers=self.headers) as response,
+        ):
+            return response.status_code
+
     async def get(self, path: str, **params: str) -> httpx.Response:
         async with httpx.AsyncClient(base_url=self.address, timeout=SECONDS) as client:
             return await client.get(path, params=params, headers=self.headers)
@@ -49,7 +57,7 @@ class Client:
 async def changed(told: AsyncIterator[Told]) -> AsyncIterator[Told]:
     """What is told, without heartbeats."""
     async for one in told:
-        if one.kind != "comment":
+        if one.kind not in ("comment", "beat"):
             yield one
 
 

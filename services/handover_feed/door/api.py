@@ -13,7 +13,7 @@ from services.bus.events import MatterChanged, MatterState, Team
 from services.handover_feed.board import reading
 from services.handover_feed.board.shown import as_json
 from services.handover_feed.door.context import board_of
-from services.handover_feed.door.keys import Screen, screen
+from services.handover_feed.door.keys import Screen, screen, used
 from services.web.problems import Problem
 
 router = APIRouter()
@@ -22,7 +22,7 @@ router = APIRouter()
 @router.get("/v1/board", response_class=Response)
 async def cards(
     request: Request,
-    _who: Annotated[Screen, Depends(screen)],
+    who: Annotated[Screen, Depends(screen)],
     team: Annotated[Team | None, Query()] = None,
     state: Annotated[MatterState | None, Query()] = None,
 ) -> Response:
@@ -34,15 +34,18 @@ async def cards(
 
     board = board_of(request)
     epoch, no, found = await board.access.read(look)
+    used(board, who)
     return _json({"epoch": epoch, "no": no, "next": f"{epoch}.{no}", "cards": [as_json(card) for card in found]})
 
 
 @router.get("/v1/board/{matter_id}", response_class=Response)
-async def card(request: Request, matter_id: str, _who: Annotated[Screen, Depends(screen)]) -> Response:
+async def card(request: Request, matter_id: str, who: Annotated[Screen, Depends(screen)]) -> Response:
     """One card, open or closed."""
-    found = await board_of(request).access.read(lambda connection: reading.card(connection, matter_id))
+    board = board_of(request)
+    found = await board.access.read(lambda connection: reading.card(connection, matter_id))
     if found is None:
         raise Problem(404, "not-found", "the board has no such matter")
+    used(board, who, matter_id)
     return _json(as_json(found))
 
 

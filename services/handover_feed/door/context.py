@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from fastapi import Request
@@ -13,6 +13,8 @@ from services.bus.clock import Clock
 from services.bus.codec import Codec
 from services.bus.events import RiskCriterion
 from services.bus.settings import Settings
+from services.handover_feed.risk import ORDER
+from services.web.stream import Few
 
 if TYPE_CHECKING:
     from services.handover_feed.acting.letters import Letters
@@ -30,8 +32,6 @@ class Board:
     catalogue: Catalogue
     clock: Clock
     codec: Codec
-    order: tuple[RiskCriterion, ...]
-    """What makes a matter stand above others, the weightiest first."""
     letters: Letters
     """Says what people do, as the principal `board-door`, each thing once."""
     seen: Seen
@@ -40,6 +40,10 @@ class Board:
     """Tells streams, and whoever waits for an act, what is new on the board."""
     keys: Keys
     """Knows the keys of teams' own screens."""
+    order: tuple[RiskCriterion, ...] = ORDER
+    """What makes a matter stand above others, the weightiest first."""
+    streams: Few = field(default_factory=lambda: Few(20))
+    """By key and by person, how many streams are open here."""
 
     @property
     def now_us(self) -> int:

@@ -22,7 +22,9 @@ from fastapi import Request
 from services.bus.access import Access
 from services.bus.clock import Clock
 from services.bus.errors import UserMistake
-from services.handover_feed.door.context import board_of
+from services.bus.events import SeenWhat, Team
+from services.handover_feed.acting.seen import saw
+from services.handover_feed.door.context import Board, board_of
 from services.handover_feed.tables import board_key
 from services.web.problems import Problem
 
@@ -49,6 +51,11 @@ class Screen:
 
     key_id: str
     name: str
+
+    @property
+    def by(self) -> str:
+        """For the log, and for whatever is counted."""
+        return f"key {self.key_id}"
 
 
 def add_key(connection: sa.Connection, name: str, *, now_us: int, days: float = KEY_DAYS) -> str:
@@ -130,14 +137,19 @@ async def screen(request: Request) -> Screen:
     token = token_of(request)
     found = await board_of(request).keys.screen(token) if token else None
     path = getattr(request.scope.get("route"), "path", "")
-    log.info("allowed" if found else "denied", action=f"GET {path}", by=f"key {found.key_id}" if found else "")
+    log.info("allowed" if found else "denied", action=f"GET {path}", by=found.by if found else "")
     if found is None:
         raise Problem(
             401, "not-identified", "send a valid key of the board as `Authorization: Bearer …`",
             headers={"WWW-Authenticate": "Bearer"},
         )  # fmt: skip
-    request.state.owner = f"key {found.key_id}"  # whose rate it counts towards (services/web/limits.py)
+    request.state.owner = found.by  # whose rate it counts towards (services/web/limits.py)
     return found
+
+
+def used(board: Board, who: Screen, matter_id: str | None = None) -> None:
+    """Somebody with this key sees the board, or one matter, now: it is recorded."""
+    saw(board, who.by, Team.UNKNOWN, SeenWhat.KEY_USED, matter_id)
 
 
 def token_of(request: Request) -> str:

@@ -17,14 +17,14 @@ from services.handover_feed.board import reading
 from services.handover_feed.board.hub import PAGES, SCREENS, frames_of
 from services.handover_feed.board.reading import Change
 from services.handover_feed.door.context import Board, board_of
-from services.handover_feed.door.keys import Screen, screen, token_of
+from services.handover_feed.door.keys import Screen, screen, token_of, used
 from services.handover_feed.people.site import SITE
 from services.handover_feed.people.visit import Watch
 from services.people.visit import left
 from services.web.cursor import Cursor, cursor_of
 from services.web.hub import Piece, piece_of
 from services.web.problems import Problem
-from services.web.stream import Stream
+from services.web.stream import OneOfFew
 
 CATCH_UP = 32
 """Cards read at once for a stream that is behind."""
@@ -50,7 +50,8 @@ async def screens(
 
     cursor = cursor_of(last_event_id or after)
     await _beyond(board, cursor)
-    return Stream(board.hub, Cards(board, SCREENS, f"key {who.key_id}", may), cursor)
+    used(board, who)
+    return OneOfFew(board.hub, Cards(board, SCREENS, who.by, may), cursor, board.streams, who.by)
 
 
 @router.get("/board/stream", response_class=Response, include_in_schema=False)
@@ -68,7 +69,8 @@ async def pages(
 
     cursor = cursor_of(last_event_id or after) or await board.access.read(_now)
     await _beyond(board, cursor)
-    return Stream(board.hub, Cards(board, PAGES, f"person {visit.staff.person_id}", may), cursor, BEAT)
+    by = f"person {visit.staff.person_id}"
+    return OneOfFew(board.hub, Cards(board, PAGES, by, may), cursor, board.streams, by, BEAT)
 
 
 def _now(connection: sa.Connection) -> Cursor:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from fastapi import Request
@@ -14,6 +13,7 @@ from services.bus.claims import Claims
 from services.bus.clock import Clock
 from services.bus.codec import Codec
 from services.bus.settings import Settings
+from services.web.stream import Few
 
 if TYPE_CHECKING:
     from services.partner_gateway.door.posting import Postbox
@@ -38,7 +38,7 @@ class Gateway:
     """Tells streams what is new in an inbox."""
     identifier: Identifier
     """Knows API keys and tokens."""
-    streams: Counter[str] = field(default_factory=Counter)
+    streams: Few
     """By organisation, how many streams it has open here."""
 
     async def identify(self, token: str) -> Caller | None:

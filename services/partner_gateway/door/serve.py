@@ -23,6 +23,7 @@ from services.partner_gateway.webhooks.sender import Sender
 from services.partner_gateway.wiring import SERVICE
 from services.web.serving import Place, listen, make_tables, serving
 from services.web.serving import where as serving_at
+from services.web.stream import Few
 
 DOOR = "door.json"
 """Below the data directory: where the gateway is, for commands on this machine."""
@@ -66,6 +67,7 @@ async def gateway_for(at: Settings) -> AsyncIterator[Gateway]:
             postbox=postbox,
             hub=hub,
             identifier=Identifier(at, access, clock),
+            streams=Few(at.gateway_streams),
         )
         INBOXES.listeners.append(hub.ring)
         stack.callback(INBOXES.listeners.remove, hub.ring)
