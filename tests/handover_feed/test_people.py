@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -66,8 +67,8 @@ def board(at: Settings) -> Iterator[Board]:
     for tables in (BOARD.tables, metadata):
         access.run(tables.create_all)
     access.run(BOARD.begin)
-    rest = dict.fromkeys(("catalogue", "codec", "letters", "hub", "keys"), cast(Any, None))
-    yield Board(settings=at, access=access, clock=Clock.of(at), seen=cast(Any, Noted()), **rest)
+    rest = dict.fromkeys((part.name for part in fields(Board)), cast(Any, None))
+    yield Board(**rest | {"settings": at, "access": access, "clock": Clock.of(at), "seen": cast(Any, Noted())})
     access.close()
 
 

@@ -196,8 +196,12 @@ async def test_who_signs_in_elsewhere_ends_nothing_that_is_held(one: Place, clie
     async with one.browser() as second, one.browser() as third:
         await one.signs_in(second, idle)
         one.holding[holder] = ["7"]
+        one.clock.step(NOW + WHILE)
+        third_id = await one.name_one("Cy")
+        await one.signs_in(third, third_id)
+        assert await rows(one) == 3
         one.clock.step(NOW + NIGHT)
-        await one.signs_in(third, await one.name_one("Cy"))
+        await one.signs_in(third, third_id)
         assert await rows(one) == 2
         assert (await client.get("/entries/7")).headers["location"] == "/locked?entry=7"
         assert (await second.get("/entries/7")).headers["location"] == "/sign-in?entry=7&ended=yes"

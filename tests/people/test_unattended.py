@@ -100,12 +100,14 @@ async def test_it_is_covered_though_the_site_is_away(one: Place, window: Page) -
 async def test_another_window_in_use_keeps_this_one(one: Place, window: Page, address: str) -> None:
     """They share a session: what is used in one is asked for in the other before it is covered."""
     other = await window.context.new_page()
+    await window.evaluate("document.body.dataset.typed = 'half a sentence'")
     await later(one, window, minutes=10)
     await other.goto(f"{address}/entries/8")
     await later(one, window, minutes=16)
     async with window.expect_response("**/still-there"):
         await window.clock.run_for(61_000)
     await expect(window.get_by_role("heading", name=SECRET)).to_be_visible()
+    assert await window.evaluate("document.body.dataset.typed"), "the page was loaded again"
 
 
 async def test_h7_danger_interrupts_at_a_locked_page(one: Place, window: Page, address: str) -> None:

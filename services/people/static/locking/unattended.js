@@ -14,7 +14,7 @@ else if (csrf) attend();
 // ---- A page with something on it
 function attend() {
   for (const event of ["keydown", "pointerdown", "input", "wheel", "touchmove"]) {
-    addEventListener(event, () => { used = true; if (notice) tick(); }, { capture: true, passive: true });
+    addEventListener(event, () => { used = true; }, { capture: true, passive: true });
   }
   addEventListener("pageshow", (event) => { if (event.persisted) ask(); });
   document.addEventListener("visibilitychange", tick);
