@@ -13,6 +13,7 @@ from services.handover_feed.acting import acts, decisions, notes, seen
 from services.handover_feed.acting.decisions import Decided
 from services.handover_feed.board import reading
 from services.handover_feed.board.reading import ActResult
+from services.handover_feed.door.context import board_of
 from services.handover_feed.pages import forms, lists, log, measures, shift
 from services.handover_feed.pages.can import can, child, form_of
 from services.handover_feed.pages.forms import Form, Typed
@@ -70,6 +71,15 @@ async def danger(request: Request, visit: Watch) -> Response:
     """The banner alone, for the page's script."""
     around = await frame(request, visit.staff)
     return PAGES.render(request, "danger.html", **around.context)
+
+
+@router.post("/board/printed")
+async def printed(request: Request, visit: Visit) -> Response:
+    """The page's script says that somebody prints it."""
+    sent = await sent_by(SITE, request, visit.staff.csrf)
+    matter_id = str(sent.get("matter_id") or "") or None
+    seen.saw(board_of(request), visit.staff.person_id, visit.staff.team, SeenWhat.PRINTED, SITE.valid(matter_id))
+    return Response(status_code=204)
 
 
 @router.get("/board/matters/{matter_id:path}/{what}")

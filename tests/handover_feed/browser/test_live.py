@@ -200,3 +200,32 @@ async def test_kafka_away(house: House) -> None:
     await page.get_by_role("button", name="Take").click()
     await expect(page.locator("#told")).to_contain_text("You have taken this")
     await page.context.close()
+
+
+async def test_many_tabs(house: House) -> None:
+    """A browser opens six connections to one address: of the tabs that nobody looks at one listens, and the others
+    catch up once somebody looks at them again."""
+    page = await begin(house)
+    tabs = [page]
+    for _ in range(8):
+        await unseen(tabs[-1], True)
+        tabs.append(await page.context.new_page())
+        await tabs[-1].goto(f"{house.address}/board")
+        await is_live(tabs[-1])
+        await tabs[-1].wait_for_timeout(1_200)  # a tab that nobody looks at stops listening after a second
+    await house.fold.hear(night.danger())
+    await expect(tabs[-1].locator("#danger")).to_contain_text("Amara Okonkwo")
+    heard = [await tab.locator("#danger").is_visible() for tab in tabs]
+    assert (sum(heard), heard[0]) == (2, True)
+    await unseen(tabs[4], False)
+    await expect(tabs[4].locator("#danger")).to_contain_text("Amara Okonkwo")
+    await page.context.close()
+
+
+async def unseen(page: Page, hidden: bool) -> None:
+    """What the browser says when somebody looks at another tab."""
+    await page.evaluate(
+        """(hidden) => { Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+            document.dispatchEvent(new Event("visibilitychange")); }""",
+        hidden,
+    )

@@ -47,6 +47,7 @@ function begin() {
   }
 
   function tell() {
+    if (parked) return;
     const silent = performance.now() - heardAt;
     if (!lost && (silent > SILENT || (silent > AWAY && source.readyState !== EventSource.OPEN))) {
       lost = true;
@@ -64,6 +65,34 @@ function begin() {
     const parts = [[Math.floor(n / 1440), "day"], [Math.floor(n / 60) % 24, "hour"], [n % 60, "minute"]].filter(([many]) => many);
     return parts.slice(0, 2).map(([many, unit]) => `${many} ${unit}${many === 1 ? "" : "s"}`).join(" ") || "less than a minute";
   }
+
+  // ---- Of all the tabs that nobody looks at one goes on listening: a browser has six connections for all of them
+  let parked = false, parking, waiting, release;
+
+  function park() {
+    if (!navigator.locks) return;
+    waiting = new AbortController();
+    parking = setTimeout(() => { parked = true; source.close(); }, 1_000);
+    navigator.locks.request("board-unseen", { signal: waiting.signal }, () => {
+      clearTimeout(parking);
+      if (parked) unpark();
+      return new Promise((done) => { release = done; });
+    }).catch(() => { /* somebody looks at it again */ });
+  }
+
+  function unpark() {
+    parked = false;
+    heardAt = performance.now();
+    open();
+  }
+
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) return park();
+    clearTimeout(parking);
+    waiting?.abort();
+    release?.();
+    if (parked) unpark();
+  });
 
   // ---- Changes are counted, and nothing that somebody reads is moved
   function changed({ matter_id: id, version, interrupts }) {
@@ -208,6 +237,12 @@ function begin() {
   addEventListener("pointerdown", use, { once: true });
   addEventListener("keydown", use, { once: true });
   if (remembered() && navigator.userActivation?.hasBeenActive) use();
+
+  // ---- Who prints it is recorded, as who sees it is
+  addEventListener("beforeprint", () => {
+    const said = new URLSearchParams({ csrf: live.dataset.csrf, ...(card && { matter_id: card.dataset.matter }) });
+    fetch("/board/printed", { method: "POST", body: said, keepalive: true }).catch(() => { /* it was seen, at least */ });
+  });
 
   // ---- How long things have waited counts on
   const began = Number(live.dataset.now) * 1000 - performance.now();
