@@ -27,7 +27,7 @@ class BoardProcess(Process):
 
     def __init__(self, at: Settings, command: Sequence[str] = BOARD, **more: object) -> None:
         (at.data_dir / DOOR).unlink(missing_ok=True)
-        super().__init__(at, command, board_port=0, session_timeout=6, **more)
+        super().__init__(at, command, board_port=0, session_timeout=2, **more)
         self.address = ""
 
     async def opened(self) -> BoardProcess:

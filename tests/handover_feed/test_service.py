@@ -52,7 +52,7 @@ async def test_an_incident_becomes_the_same_card_everywhere(own: Settings) -> No
         immediate_danger=YesNoUnknown.YES,
         address=None,
     )
-    board, decider = BoardProcess(own), Process(own, POLICE, session_timeout=6)
+    board, decider = BoardProcess(own), Process(own, POLICE, session_timeout=2)
     try:
         screen = await (await board.opened()).screen()
         await publish(own, *known, record(child_id, about, registrations=[]))
