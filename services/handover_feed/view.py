@@ -33,6 +33,7 @@ from services.bus.events import (
     HealthUpdated,
     InformationRequested,
     InformationReturned,
+    MatterChanged,
     OutcomeShared,
     PoliceNotified,
     ReceiptState,
@@ -117,13 +118,16 @@ class Matter(View):
                 return f"{UNMATCHED}{match_deadline_id(event.incident_id, event.child_reference)}"
             case DeadLetter():
                 return matter_of(event)
-            case HandoverNoted() | HandoverActed() | HandoverEscalated():
+            case HandoverNoted() | HandoverActed() | HandoverEscalated() | MatterChanged():
                 return event.matter_id
         return event.child_id if isinstance(event, OF_A_CHILD) else None
 
     # What is heard
 
     def evolve(self, event: Event) -> Self:
+        if isinstance(event, MatterChanged):
+            # A recovery may count fewer changes than there were, and what it says next must still be the latest.
+            return self._identified(event)._with(version=max(self.version, event.version))
         return cast(Self, _evolved.once(self, event))
 
     def rung(self, alarm: Alarm) -> Self:

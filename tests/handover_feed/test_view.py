@@ -171,10 +171,10 @@ def test_the_whole_night_is_one_card() -> None:
 
 
 def test_each_event_is_remembered_by_its_matter() -> None:
-    """A known child's by the child; an unmatched child's by the question; what the board said itself by nothing."""
+    """A known child's by the child; an unmatched child's by the question; what the board said itself by its matter."""
     assert {Matter.key_of(event) for event in NIGHT} == {CHILD}
     assert Matter.key_of(unmatched()) == Matter.key_of(matched()) == UNMATCHED
-    assert Matter.key_of(card(danger())) is None
+    assert Matter.key_of(card(danger())) == CHILD
     assert set(SERVICE.on) - set(ABOUT_A_MATTER) == {
         event_types()[t] for t in ("handover.board.v1", "handover.shifts.v1")
     }
@@ -188,6 +188,14 @@ def test_versions_count_what_changed_without_a_gap() -> None:
         versions.append(after.version)
         matter = after
     assert versions == [1, 1, 1, 2, 2, 3]
+
+
+def test_a_card_that_was_said_before_is_never_followed_by_a_lower_version() -> None:
+    """A recovery that reads topics in another order counts other changes: what it says next is still the latest."""
+    live = card(danger(), read("alert"), alerted(), shared())
+    recovered = tell(read("alert"), alerted(), danger(), hear(live, "card", AT))
+    assert card(contact(), before=recovered).version > live.version
+    assert tell(hear(live, "card", AT), before=recovered).version == live.version
 
 
 def test_what_refers_to_nothing_yet_is_no_card() -> None:

@@ -1,0 +1,167 @@
+"""The wired service on a bus: it hears what it said itself, dies of no dead letter, and recovers the same board."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from services.bus.broker import Partition
+from services.bus.catalogue import load
+from services.bus.clock import Clock
+from services.bus.codec import Codec
+from services.bus.envelope import Envelope, Event
+from services.bus.events import (
+    DeadLetter,
+    EscalationState,
+    HandoverAct,
+    HandoverEscalated,
+    MatterChanged,
+    MatterState,
+    PoliceNotified,
+)
+from services.bus.memory import MemoryBroker
+from services.bus.service import Service
+from services.bus.settings import settings
+from services.handover_feed.board import tables
+from services.handover_feed.board.reading import card as shown
+from tests.bus.plain import Bus, until
+from tests.handover_feed.samples import CHILD, SERVICE, act, alerted, contact, danger, letter, notified, read, shared
+
+BOARD, ESCALATIONS, LETTERS = MatterChanged.topic, HandoverEscalated.topic, DeadLetter.topic
+
+
+class BoardsBus(Bus):
+    """A bus in memory that has every topic of the catalogue."""
+
+    def __init__(self, folder: Path, **more: Any) -> None:
+        self._catalogue = load(settings().catalogue)
+        super().__init__(folder, MemoryBroker(dict.fromkeys(self._catalogue.topics, 2)), **more)
+
+    def codec(self) -> Codec:
+        return Codec(self.registry, {name: topic.key for name, topic in self._catalogue.topics.items() if topic.key})
+
+    async def committed(self, service: Service = SERVICE, topic: str = "") -> dict[Partition, int | None]:
+        return {(topic, n): self.memory.committed.get((service.name, (topic, n))) for n in range(2)}
+
+    async def all_quiet(self) -> None:
+        """Wait until all that the board hears, its own words too, has been decided and sent."""
+        for topic in (*SERVICE.hears, BOARD):
+            await self.quiet(SERVICE, topic)
+
+    async def hears(self, *events: Event) -> None:
+        """Let a running board hear these, one after the other."""
+        for event in events:
+            await self.publish(event)
+        await self.all_quiet()
+
+    def card(self, matter_id: str = CHILD) -> MatterChanged | None:
+        """The card as people see it."""
+        with self.engine(SERVICE).begin() as connection:
+            return shown(connection, matter_id)
+
+
+@pytest.fixture
+def bus(tmp_path: Path) -> BoardsBus:
+    return BoardsBus(tmp_path)
+
+
+def now() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+def fresh(*events: Event) -> Sequence[Event]:
+    """These, as someone else said them just now."""
+    at = now()
+    for number, event in enumerate(events):
+        said = event.envelope
+        moment = at + timedelta(microseconds=number)
+        event.enveloped(Envelope(f"{said.id} {id(event)}", "urn:test", event.topic, moment))
+    return events
+
+
+async def test_a_card_is_on_the_topic_and_on_the_board_the_same(bus: BoardsBus) -> None:
+    """One idea: the log decides, and page, API, stream and a team's own screen show exactly what it says."""
+    async with bus.running(SERVICE):
+        await bus.hears(*fresh(danger(at=now()), alerted(at=now()), shared(at=now()), read("alert", at=now())))
+    said = sorted(await bus.said(BOARD), key=lambda one: one.version)
+    assert [one.version for one in said] == [*range(1, len(said) + 1)]
+    assert bus.card() == said[-1]
+    assert {fact.settled for fact in said[-1].facts} == {True, False}
+    assert await bus.said(LETTERS) == []
+
+
+async def test_two_who_take_it_at_once_are_told_apart_by_the_log(bus: BoardsBus) -> None:
+    """Whichever act the log has first; the other stands on the card with who has it."""
+    taken = [act(HandoverAct.TAKEN, "danger", at=now(), id="one"), act(HandoverAct.TAKEN, "danger", at=now(), id="two")]
+    other = taken[1].model_copy(update={"by": taken[1].by.model_copy(update={"person_id": "p-2", "name": "Olu"})})
+    async with bus.running(SERVICE):
+        await bus.hears(*fresh(danger(at=now()), taken[0], other.enveloped(taken[1].envelope)))
+    seen = bus.card()
+    assert seen
+    assert seen.state is MatterState.TAKEN
+    assert [bool(one.refused) for one in seen.acts] == [False, True]
+    with bus.engine(SERVICE).begin() as connection:
+        rows = {row.act_id: row.refused for row in connection.execute(sa.select(tables.act))}
+    assert rows["one"] is None
+    assert "has had it since" in rows["two"]
+
+
+async def test_what_cannot_be_decoded_ends_in_no_loop_of_letters(bus: BoardsBus) -> None:
+    """One dead letter of the broken notification, one card about it, and not a letter about the letter."""
+    async with bus.running(SERVICE):
+        await bus.publish(*fresh(notified(at=now())))
+        [record] = await bus.records(PoliceNotified.topic)
+        broken = [(name, b"other" if name == "ce_id" else value) for name, value in record.headers]
+        await bus.send(PoliceNotified.topic, record.key, b"\0broken", broken)
+        await bus.all_quiet()
+        await bus.hears(*fresh(letter(at=now())))
+    letters = await bus.said(LETTERS)
+    assert [one.service for one in letters].count(SERVICE.name) == 1
+    held = [one for one in await bus.said(BOARD) if one.matter_id.startswith("held:")]
+    assert len(held) == 2
+
+
+async def test_danger_that_nobody_takes_is_escalated_by_the_clock(bus: BoardsBus, tmp_path: Path) -> None:
+    """H7: on the topic, for whoever pages; and on the card."""
+    clock = Clock(tmp_path / "clock")
+    clock.step(now())
+    async with bus.running(SERVICE, clock=clock):
+        await bus.hears(*fresh(danger(at=now())))
+        assert await bus.said(ESCALATIONS) == []
+        clock.step(clock.now() + timedelta(minutes=11))
+        [due] = await bus.until(1, ESCALATIONS)
+        assert due.state is EscalationState.DUE
+        await until(lambda: bus.said(BOARD), lambda said: len(said) == 2)
+        await bus.all_quiet()
+    seen = bus.card()
+    assert seen
+    assert "to be paged" in (seen.escalation or "")
+    assert (await bus.said(BOARD))[-1] == seen
+
+
+async def test_a_lost_database_gives_the_same_board_and_goes_on_above_it(bus: BoardsBus) -> None:
+    """A recovery reads the topics in another order than they came. It says nothing again, shows the same cards, and
+    what comes next is the latest."""
+    events = fresh(
+        danger(at=now()), act(HandoverAct.TAKEN, "danger", at=now()), alerted(at=now()), contact(at=now()),
+        read("alert", at=now()), shared(at=now()), act(HandoverAct.LET_GO, at=now(), id="go"), letter(at=now()),
+    )  # fmt: skip
+    async with bus.running(SERVICE):
+        await bus.hears(*events)
+    before, said = bus.card(), await bus.said(BOARD)
+    assert before
+    bus.restore({}, SERVICE)
+    await bus.recover(SERVICE)
+    assert await bus.said(BOARD) == said
+    assert bus.card() == before
+    async with bus.running(SERVICE):
+        await bus.hears(*fresh(notified("next", now())))
+    after = bus.card()
+    assert after
+    assert after.version > before.version
+    assert len(after.facts) == len(before.facts) + 1
