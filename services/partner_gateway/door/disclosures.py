@@ -18,9 +18,9 @@ from services.bus.events import Disclosure
 from services.bus.work import AT_ONCE
 from services.partner_gateway.door import once
 from services.partner_gateway.door.context import Gateway
-from services.partner_gateway.door.problems import Problem
 from services.partner_gateway.inbox.tables import entry
 from services.partner_gateway.tables import disclosing, posted
+from services.web.problems import Problem
 
 OURS = 5
 """The version of the ids that the bus gives, each of which follows from its cause and its recipient: whoever knows the

@@ -27,8 +27,8 @@ from services.partner_gateway.door.cloudevents import (
 from services.partner_gateway.door.context import Gateway, gateway_of
 from services.partner_gateway.door.disclosures import let_go, only_new_disclosures
 from services.partner_gateway.door.posting import Posted
-from services.partner_gateway.door.problems import Problem
 from services.partner_gateway.door.who import RECEIPTS, Caller, authorise, caller
+from services.web.problems import Problem
 
 MOST = 1000
 """Events in one batch."""
