@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
@@ -26,17 +27,20 @@ from services.bus.memory import MemoryRecord
 from services.bus.settings import Settings, settings
 from services.cli.board import app as command
 from services.handover_feed.board.projection import BOARD
+from services.handover_feed.door.app import application as whole
 from services.handover_feed.door.context import Board
+from services.handover_feed.door.keys import screen
 from services.handover_feed.people import staff
 from services.handover_feed.people.site import ROLES, SITE
 from services.handover_feed.people.tables import session
 from services.handover_feed.people.tables import staff as staff_table
-from services.handover_feed.people.visit import Visit, Visited, Watch, may, router
+from services.handover_feed.people.visit import May, Visit, Visited, Watch, may, router
 from services.handover_feed.tables import metadata
 from services.people.sign_in import link_path
 from services.web import problems
 from tests.partner_gateway.issuer import CLIENT, local_issuer
 from tests.partner_gateway.issuer import SECRET as SECRET_THERE
+from tests.partner_gateway.test_authorisation import routes_of
 from tests.people.sites import csrf_of
 
 NOW = datetime(2026, 11, 23, 20, 0, tzinfo=UTC)
@@ -173,6 +177,51 @@ async def test_each_role_opens_its_own_pages(role: str, board: Board, client: ht
         assert role in roles or SECRET not in answer.text
     first = (await client.get("/")).headers["location"]
     assert (await client.get(first)).status_code == 200
+
+
+PUBLIC = {
+    "/sign-in", "/sign-in/start", "/sign-in/callback", "/sign-in/link/{token}", "/sign-in/link", "/sign-out",
+    "/signed-out", "/locked", "/still-there",
+}  # fmt: skip
+"""Paths of the ways in and out that show nothing of the board; GET, but for the button of a link."""
+
+
+def test_every_route_of_the_board_asks_who_is_there_or_is_public_on_purpose(board: Board) -> None:
+    """Deny by default: a route that is forgotten here, or that forgets to ask, fails; and none asks for no role."""
+    asks: dict[tuple[str, str], list[May]] = {}
+    for (method, path), on in routes_of(whole(board)).items():
+        mays = [one for one in on if isinstance(one, May)]
+        by_key = screen in on
+        if path.startswith("/static/"):
+            continue
+        if not mays and not by_key:
+            assert path in PUBLIC, f"{method} {path} asks nobody"
+            assert method == "GET" or (method, path) == ("POST", "/sign-in/link")
+        asks[method, path] = mays
+    about = {route: mays for route, mays in asks.items() if route[1].startswith("/board")}
+    assert len(about) > 10
+    for (method, path), mays in about.items():
+        (one,) = mays
+        assert one.roles, f"{method} {path} is open to nobody"
+        assert one.by_hand or method == "GET"
+        if path != "/board/log":
+            assert "auditor" not in one.roles, f"{method} {path} shows a child to an auditor"
+
+
+async def test_every_page_of_the_board_is_shut_to_who_is_not_signed_in(board: Board) -> None:
+    """Whatever the route is: nobody gets further than the sign-in page, with a made-up cookie neither."""
+    transport = httpx.ASGITransport(app := whole(board), raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://board.test") as stranger:
+        for (method, path), on in routes_of(app).items():
+            for may_ in (one for one in on if isinstance(one, May)):
+                address = re.sub(r"{\w+(:\w+)?}", "x", path)
+                for headers in ({}, {"Cookie": "safebus-board=made-up"}):
+                    answer = await stranger.request(method, address, headers=headers, data={"csrf": "x"})
+                    if may_.by_hand:
+                        assert answer.status_code == 303, (method, path, answer.text)
+                        assert answer.headers["location"].startswith("/sign-in")
+                    else:
+                        assert answer.status_code == 401, (method, path)
 
 
 async def test_nobody_gets_in_without_signing_in(client: httpx.AsyncClient) -> None:
