@@ -103,10 +103,10 @@ class Settings(BaseSettings):
     board_streams: int = Field(20, gt=0, description="live streams that one person or key may have open at a process")
     board_oidc_client_id: str | None = Field(None, description="the board's name at the issuer; default the gateway's")
     board_oidc_client_secret: SecretStr | None = Field(None, description="its secret there; default the gateway's")
-    board_session_minutes: float = Field(
-        20.0, gt=0, description="a session there ends after so long unused; it is locked if its person holds a matter"
+    board_session_minutes: float = Field(20.0, gt=0, description="a session there is locked after so long unused")
+    board_session_hours: float = Field(
+        16.0, gt=0, description="and ends after so long, a whole night, unless its person holds a matter"
     )
-    board_session_hours: float = Field(16.0, gt=0, description="and after so long, a whole night, however much used")
     board_order: str = Field(
         "danger, grading, young, missing, repeat, deadline",
         description="what makes a matter stand above others on the board, the weightiest first",
