@@ -26,6 +26,7 @@ from services.handover_feed.acting.ids import event_id
 from services.handover_feed.acting.letters import Letters, NotRecorded, SaidOtherwise
 from services.handover_feed.acting.tables import letter, outgoing
 from services.handover_feed.door.context import Board
+from services.handover_feed.door.serve import board_for
 from services.handover_feed.tables import metadata
 from tests.handover_feed.cards import EVENING, NIGHT_WORKER, act, card
 from tests.handover_feed.conftest import tell
@@ -167,6 +168,20 @@ async def _said_at_last(letters: Letters, event: Event, own_id: str) -> None:
                 return await letters.say((event, own_id))
             except NotRecorded:
                 await asyncio.sleep(0.2)
+
+
+async def test_of_two_boards_on_postgresql_that_say_it_at_once_one_content_stands(at: Settings, postgres: str) -> None:
+    """One form in two windows, sent at the same moment to two processes: one act, with one moment."""
+    at = at.model_copy(update={"store_url": postgres})
+    ids = [str(uuid4()) for _ in range(20)]
+    async with board_for(at) as one, board_for(at) as other:
+        for own_id in ids:
+            both = (
+                board.letters.say((taken(EVENING + timedelta(minutes=n)), own_id))
+                for n, board in enumerate((one, other))
+            )
+            await asyncio.gather(*both)
+    assert {len({record.value for record in await on_kafka(at, ACTS, [own_id])}) for own_id in ids} == {1}
 
 
 async def test_ids_are_forgotten_when_the_bus_forgets_them(at: Settings) -> None:

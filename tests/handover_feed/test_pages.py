@@ -178,7 +178,7 @@ async def test_an_act_is_about_what_was_shown(board: Board, fold: Fold, client: 
 
 
 async def test_who_saw_what_is_recorded(board: Board, fold: Fold, client: httpx.AsyncClient) -> None:
-    """By ids alone: list, matter, summary, what was printed; what the page's script asks for by itself is not seeing."""
+    """By ids alone: list, matter, summary, what was printed; what the page's script asks for by itself is none."""
     await fold.hear(night.danger())
     csrf = await sign_in(board, client)
     await client.get("/board/matters/child-amara")

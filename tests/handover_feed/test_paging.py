@@ -16,6 +16,7 @@ from standardwebhooks import Webhook
 
 from services.bus.clock import Clock
 from services.bus.envelope import Envelope
+from services.bus.errors import UserMistake
 from services.bus.events import EscalationState, HandoverEscalated, MatterChanged, MatterState
 from services.bus.settings import Settings
 from services.handover_feed.door.context import Board
@@ -256,6 +257,36 @@ def test_a_page_goes_where_it_is_set_up_to_go_and_nowhere_else(
         return
     with pytest.raises(NotAllowed):
         check(at, asked)
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ({"board_page_url": "http://pager.example/hook"}, "BOARD_PAGE_URL"),
+        ({"board_page_url": "nonsense"}, "BOARD_PAGE_URL"),
+        ({"board_page_secret": SecretStr("whsec_no base64!")}, "BOARD_PAGE_SECRET"),
+    ],
+)
+async def test_what_can_reach_nobody_is_refused_when_the_board_starts(
+    paged: Settings, more: dict[str, object], says: str
+) -> None:
+    """And not at the first danger; the secret itself is not told."""
+    with pytest.raises(UserMistake, match=says) as told:
+        async with board_for(paged.model_copy(update=more)):
+            pass
+    assert "base64" not in str(told.value)
+
+
+async def test_on_postgresql_two_boards_page_once(paged: Settings, endpoint: Endpoint, postgres: str) -> None:
+    """Two processes and one database: one lease, one page, one event."""
+    at = paged.model_copy(update={"store_url": postgres})
+    matters = [str(uuid4()) for _ in range(5)]
+    async with board_for(at) as board, board_for(at):
+        await hear(board, *(one for matter in matters for one in (card(matter), due(matter))))
+        for matter in matters:
+            assert await said(paged, matter) == [(EscalationState.PAGED, 1)]
+        await asyncio.sleep(1.5)
+    assert len(endpoint.received) == 5
 
 
 async def test_a_redirect_is_not_followed(paged: Settings, endpoint: Endpoint) -> None:

@@ -116,6 +116,27 @@ class Shown:
     def in_danger(self) -> bool:
         return self.open and any(one.criterion is RiskCriterion.IMMEDIATE_DANGER for one in self.reasons)
 
+    @property
+    def tags(self) -> list[tuple[str, str]]:
+        """What must be seen at a glance: a colour, and the words that say the same."""
+        card, taken_by = self.card, self.card.taken_by
+        whoever = [
+            (self.danger, "red", "Immediate danger"),
+            (self.in_danger and not self.danger, "red", "Immediate danger, taken"),
+            (self.mine, "blue", "Yours"),
+            (self.taken and not self.mine, "grey", f"Taken by {taken_by.name}" if taken_by else "Taken"),
+            (not self.open, "grey", "Closed"),
+        ]
+        child = [
+            (card.location_confidential, "orange", "Address is secret"),
+            (self.under_protection, "orange", "Police protection"),
+            (bool(card.protective_instructions), "orange", "Limits on who may collect"),
+            (bool(card.hazards), "orange", "Hazard of a visit"),
+            (card.protection_plan is YesNoUnknown.YES, "blue", "Child protection plan"),
+            (self.looked_after, "blue", "Looked after"),
+        ]
+        return [(colour, text) for holds, colour, text in (whoever if self.withheld else whoever + child) if holds]
+
     @cached_property
     def reasons(self) -> list[RiskReason]:
         """Why it stands where it does: the criteria that hold."""

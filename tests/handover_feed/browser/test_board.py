@@ -33,36 +33,43 @@ async def fits(page: Page) -> bool:
     return width <= 0
 
 
-@pytest.mark.parametrize("looks", ["light", "dark"])
-async def test_every_page_and_form_is_accessible(house: House, looks: str) -> None:
-    """axe finds nothing: lists, matters, forms with and without errors, what became of an act, by day and by night."""
+async def clean_by_day_and_night(page: Page) -> None:
+    """axe finds nothing; of the dark look, which is the same page in other colours, it is asked about the contrast."""
+    await clean(page)
+    await page.emulate_media(color_scheme="dark")
+    await clean(page, ["color-contrast"])
+    await page.emulate_media(color_scheme="light")
+
+
+async def test_every_list_and_matter_is_accessible(house: House) -> None:
+    """axe finds nothing, in the light and in the dark."""
     await evening(house, night.danger())
-    page = await house.visit(color_scheme=looks)
-    for path in PAGES:
+    page = await house.visit()
+    await picture(page, "board", whole=False)
+    for path in (*PAGES, "/matters/child-amara", "/matters/child-leila", "/matters/unmatched:7d1f"):
         await page.goto(f"{house.address}/board{path}")
         await expect(page.locator("h1")).to_have_count(1)
-        await clean(page)
-    await page.goto(f"{house.address}/board")
-    if looks == "light":
-        await picture(page, "board", whole=False)
-    for matter in ("child-amara", "child-leila", "unmatched:7d1f"):
-        await page.goto(f"{house.address}/board/matters/{matter}")
-        await clean(page)
-    for form in FORMS:
-        await page.goto(f"{house.address}/board/matters/child-amara/{form}")
-        await clean(page)
-        await page.locator("main form button").click()
-        await expect(page.get_by_role("alert").first).to_be_focused()
-        assert (await page.title()).startswith("Error: ")
-        await clean(page)
-    await page.goto(f"{house.address}/board/matters/child-amara")
+        await clean_by_day_and_night(page)
     await page.get_by_role("button", name="Take this").click()
     await expect(page.locator("#told")).to_be_focused()
-    await clean(page)
+    await clean_by_day_and_night(page)
     await page.goto(f"{house.address}/board/shift")
     await page.get_by_role("button", name="Close the shift").click()
     await expect(page.get_by_role("alert").first).to_contain_text("still open")
-    await clean(page)
+    await clean_by_day_and_night(page)
+    await page.context.close()
+
+
+async def test_every_form_and_its_errors_are_accessible(house: House) -> None:
+    """axe finds nothing; an error takes the focus and stands in the title."""
+    await evening(house)
+    page = await house.visit()
+    for form in FORMS:
+        await page.goto(f"{house.address}/board/matters/child-tom/{form}")
+        await page.locator("main form button").click()
+        await expect(page.get_by_role("alert").first).to_be_focused()
+        assert (await page.title()).startswith("Error: ")
+        await clean_by_day_and_night(page)
     await page.context.close()
 
 
@@ -99,7 +106,6 @@ async def test_the_question_about_a_conflict(house: House) -> None:
     for path in PAGES:
         await page.goto(f"{house.address}/board{path}")
         assert "Example" not in await page.content()
-        await clean(page)
     await page.goto(f"{house.address}/board")
     await page.locator("#danger-list a").click()
     await clean(page)
@@ -135,7 +141,6 @@ async def test_small_windows_and_large_zoom(house: House, zoom: tuple[int, int])
                 .map((one) => one.outerHTML)"""
         )
         assert small == []
-        await clean(page)
     await page.context.close()
 
 

@@ -208,7 +208,7 @@ function begin() {
   async function sounding(on) {
     audio ??= new AudioContext();
     await (on ? audio.resume() : audio.suspend());
-    put(sound, on ? "Turn sound off" : "Turn sound on");
+    put(sound, on ? "Turn danger sound off" : "Turn danger sound on");
     sounds = on;
     try { localStorage.setItem("board-sound", on ? "on" : "off"); } catch { /* asked again on the next page, then */ }
   }
