@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from services.bus.envelope import Event
-from services.bus.errors import UserMistake
+from services.bus.errors import Surroundings, UserMistake
 from services.bus.events import HandoverAct, HandoverActed, MatterChanged, RiskCriterion
 from services.handover_feed.acting.ids import event_id
 from services.handover_feed.acting.letters import NotRecorded
@@ -100,7 +100,10 @@ async def said(board: Board, act_id: str, matter_id: str, *events: tuple[Event, 
         return replace(unknown, recorded=False)
     except UserMistake as error:
         return ActResult(act_id, matter_id, str(error))
-    return await board.hub.wait_for_act(act_id, TOLD_WITHIN) or unknown
+    try:
+        return await board.hub.wait_for_act(act_id, TOLD_WITHIN) or unknown
+    except Surroundings:  # the database is away: Kafka has it all the same
+        return unknown
 
 
 def lacking(act: HandoverAct, reason: str | None, no_longer: Sequence[RiskCriterion]) -> str | None:

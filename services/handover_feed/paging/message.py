@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from datetime import UTC, datetime
 
 from pydantic import SecretStr
@@ -11,6 +12,9 @@ from standardwebhooks import Webhook
 from services.bus.settings import Settings
 
 KIND = "board.escalation"
+
+LEAST_BYTES = 24
+"""Of a secret (Standard Webhooks, "Signature scheme")."""
 
 TEXT = (
     "A matter of immediate danger has waited {minutes} minutes at the handover board and nobody has taken it. "
@@ -37,6 +41,15 @@ def signed(at: Settings, escalation_id: str, waiting_us: int, now_us: int) -> tu
     if at.board_page_secret is not None:
         headers["webhook-signature"] = _signature(at.board_page_secret, escalation_id, now, body)
     return headers, body
+
+
+def is_secret(text: str) -> bool:
+    """Whether it can sign: `whsec_` and at least 24 bytes in Base64, as Standard Webhooks has it."""
+    try:
+        key = b64decode(text.removeprefix("whsec_"), validate=True)
+    except ValueError:
+        return False
+    return text.startswith("whsec_") and len(key) >= LEAST_BYTES
 
 
 def _signature(secret: SecretStr, escalation_id: str, now: datetime, body: bytes) -> str:

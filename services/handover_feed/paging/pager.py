@@ -17,13 +17,13 @@ import httpx
 import structlog
 from prometheus_client import Counter
 
-from services.bus.errors import Surroundings
+from services.bus.errors import Surroundings, UserMistake
 from services.bus.settings import Settings
 from services.handover_feed.board.projection import BOARD
 from services.handover_feed.paging import pages
-from services.handover_feed.paging.message import signed
+from services.handover_feed.paging.message import is_secret, signed
 from services.handover_feed.paging.pages import Turn
-from services.partner_gateway.webhooks.egress import Egress
+from services.partner_gateway.webhooks.egress import Egress, NotAllowed, check
 
 if TYPE_CHECKING:
     from services.handover_feed.door.context import Board
@@ -37,9 +37,14 @@ log = structlog.get_logger()
 
 
 class Pager:
-    """Pages while the block lasts. It ends at once: what was under way comes again, under the same id."""
+    """Pages while the block lasts. It ends at once: what was under way comes again, under the same id.
+
+    Raises:
+        UserMistake: the paging service's address or secret can never do.
+    """
 
     def __init__(self, board: Board) -> None:
+        require_sound(board.settings)
         self._board = board
         self._egress = Egress(egress_settings(board.settings))
         self._name = token_hex(8)
@@ -108,6 +113,19 @@ class Pager:
         log.error("nobody_is_paged", escalation=turn.escalation_id, reason="SAFEBUS_BOARD_PAGE_URL is not set")
         PAGES.labels("nowhere").inc()
         return False
+
+
+def require_sound(at: Settings) -> None:
+    """Refuse, when the board starts and not at the first danger, what would reach nobody. Raises UserMistake."""
+    if at.board_page_url:
+        try:
+            check(egress_settings(at), at.board_page_url)
+        except NotAllowed as error:
+            raise UserMistake(f"SAFEBUS_BOARD_PAGE_URL leads nowhere: {error}") from error
+    if at.board_page_secret is not None and not is_secret(at.board_page_secret.get_secret_value()):
+        raise UserMistake(
+            "SAFEBUS_BOARD_PAGE_SECRET must be as Standard Webhooks has it: whsec_ and at least 24 bytes in Base64"
+        )
 
 
 def egress_settings(at: Settings) -> Settings:
