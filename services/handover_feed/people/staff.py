@@ -28,7 +28,7 @@ def add(connection: sa.Connection, name: str, post: str, team: Team, role: str, 
         raise UserMistake("a person has a name and a post, such as out-of-hours social worker")
     if role not in ROLES:
         raise UserMistake(f"there is no role {role}; there are {', '.join(ROLES)}")
-    if team not in (ROLES[role] or team, Team.DAY, Team.NIGHT) or team is Team.UNKNOWN:
+    if team is Team.UNKNOWN:
         raise UserMistake("a person belongs to the team day or night")
     if ROLES[role] not in (None, team):
         raise UserMistake(f"a {role} belongs to the other team")
