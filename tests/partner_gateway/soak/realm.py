@@ -1,7 +1,8 @@
 """A realm as a local authority's identity team would set it up for the gateway: password, then a code, and both told.
 
 Three clients for the gateway: one whose sign-in climbs to the level that it asks for (Keycloak's "step-up
-authentication"), one that asks everybody for both, and one as a mistake in the set-up would leave it.
+authentication"), one that asks everybody for both, and one as a mistake in the set-up would leave it. And partners'
+systems, which have tokens of their own (client credentials).
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ import pyotp
 
 CLIMBS, BOTH_ALWAYS, PASSWORD_ONLY = "safebus-gateway", "both-always", "password-only"
 """Names of clients, and ids of the latter two's flows."""
+
+SYSTEM, OTHER_SYSTEM, FOR_SOMETHING_ELSE = "agency-system", "other-system", "for-something-else"
+"""Clients whose tokens are for the gateway, but for the last one's."""
 
 SECRET = "not much of a secret"
 SECOND_LEVEL = "mfa"
@@ -63,8 +67,8 @@ class Account:
 
 def realm(redirect_uri: str, accounts: list[Account]) -> dict[str, Any]:
     """What Keycloak imports."""
-    password = _execution("auth-username-password-form", alias="pwd reference", **{"default.reference.value": "pwd"})
-    otp = _execution("auth-otp-form", alias="otp reference", **{"default.reference.value": "otp"})
+    password = _execution("auth-username-password-form", alias="pwd reference", **_told_as("pwd"))
+    otp = _execution("auth-otp-form", alias="otp reference", **_told_as("otp"))
     flows, configs = [], [config for _, config in (password, otp)]
     for level, step in (("1", password), ("2", otp)):
         at = {"loa-condition-level": level, "loa-max-age": "0"}
@@ -92,9 +96,16 @@ def realm(redirect_uri: str, accounts: list[Account]) -> dict[str, Any]:
                 _client(name, redirect_uri) | {"authenticationFlowBindingOverrides": {"browser": name}}
                 for name in (BOTH_ALWAYS, PASSWORD_ONLY)
             ),
+            *(_system(name, audience="safebus") for name in (SYSTEM, OTHER_SYSTEM)),
+            _system(FOR_SOMETHING_ELSE, audience="another-service"),
         ],
         "users": [account.as_user() for account in accounts],
     }
+
+
+def _told_as(reference: str) -> dict[str, str]:
+    """How `amr` calls a step, and for so many seconds: unless that is said, it is forgotten within one."""
+    return {"default.reference.value": reference, "default.reference.maxAge": "300"}
 
 
 def _client(client_id: str, redirect_uri: str) -> dict[str, Any]:
@@ -107,6 +118,18 @@ def _client(client_id: str, redirect_uri: str) -> dict[str, Any]:
         "clientAuthenticatorType": "client-secret", "standardFlowEnabled": True, "directAccessGrantsEnabled": False,
         "implicitFlowEnabled": False, "redirectUris": [redirect_uri],
         "attributes": {"pkce.code.challenge.method": "S256"}, "protocolMappers": [amr],
+    }  # fmt: skip
+
+
+def _system(client_id: str, *, audience: str) -> dict[str, Any]:
+    mapper = {
+        "name": "audience", "protocol": "openid-connect", "protocolMapper": "oidc-audience-mapper",
+        "config": {"included.custom.audience": audience, "access.token.claim": "true"},
+    }  # fmt: skip
+    return {
+        "clientId": client_id, "enabled": True, "protocol": "openid-connect", "publicClient": False, "secret": SECRET,
+        "clientAuthenticatorType": "client-secret", "standardFlowEnabled": False, "serviceAccountsEnabled": True,
+        "protocolMappers": [mapper],
     }  # fmt: skip
 
 

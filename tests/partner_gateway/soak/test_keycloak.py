@@ -2,40 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
 from services.bus.settings import Settings
-from services.embedded.ports import free_port
 from services.partner_gateway.door.context import Gateway
 from services.partner_gateway.partners import registry
+from services.people import oidc
 from tests.keycloak import EmbeddedKeycloak
 from tests.partner_gateway import people
 from tests.partner_gateway.conftest import tell
 from tests.partner_gateway.people import SCHOOL, csrf_of, named_person
 from tests.partner_gateway.soak.browser import GATEWAY, Browser, browser, changed
-from tests.partner_gateway.soak.realm import BOTH_ALWAYS, CLIMBS, PASSWORD_ONLY, SECOND_LEVEL, SECRET, Account, realm
+from tests.partner_gateway.soak.conftest import ACCOUNTS, WITHOUT
+from tests.partner_gateway.soak.realm import BOTH_ALWAYS, CLIMBS, PASSWORD_ONLY, SECOND_LEVEL, SECRET, Account
 
-# The first run fetches and builds Keycloak.
-pytestmark = [pytest.mark.soak, pytest.mark.timeout(900)]
-
-NAMES = ("ines", "guesses", "tampers", "password", "stranger", "again", "replays", "pkce", "both", "left")
-ACCOUNTS = {name: Account.new(name) for name in NAMES}
-WITHOUT = Account.new("without", otp=False)
-
-
-@pytest.fixture(scope="session")
-def keycloak(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedKeycloak]:
-    """One for all; each test has an account of its own, as a code works once."""
-    made = realm(f"{GATEWAY}/sign-in/callback", [*ACCOUNTS.values(), WITHOUT])
-    server = EmbeddedKeycloak(tmp_path_factory.mktemp("keycloak"), free_port(), made)
-    asyncio.run(server.start())
-    yield server
-    asyncio.run(server.stop())
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(900)]  # the first run fetches and builds Keycloak
 
 
 @pytest.fixture
@@ -211,3 +196,18 @@ async def test_a_code_for_another_verifier_is_worth_nothing(gateway: Gateway, vi
     assert "/sign-in/callback" in str(visitor.page.url)
     assert visitor.page.status_code == 403
     assert await is_out(visitor)
+
+
+async def test_the_issuer_changes_its_key(
+    gateway: Gateway, visitor: Browser, keycloak: EmbeddedKeycloak, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who signs in by a key that the gateway has not seen yet is in: it asks the issuer for its keys."""
+    monkeypatch.setattr(oidc, "FETCH_AGAIN", 0.0)
+    account = ACCOUNTS["rotates"]
+    await named(gateway, account)
+    await sign_in(visitor, account)
+    assert is_in(visitor, account)
+    await keycloak.sign_by_another_key()
+    visitor.client.cookies.clear()
+    await sign_in(visitor, account, windows=1)
+    assert is_in(visitor, account)
