@@ -158,6 +158,8 @@ def test_who_went_home_does_not_keep_a_new_incident_from_the_night() -> None:
     assert shown.interrupts
     over = card(*taken, danger("at night", AT), act(TAKEN, "notified", "at night"))
     assert standing(over) == (MatterState.TAKEN, Team.NIGHT, NIA.name)
+    early = (notified("more", AFTERNOON + 2 * MINUTE), act(TAKEN, "notified", "more", at=AFTERNOON + 3 * MINUTE))
+    assert (refused(card(*taken, *early)) or "").startswith("Dee Marsh")  # who is on duty still
     stale = card(*taken, act(TAKEN, "notified"))
     assert (refused(stale) or "").startswith("Dee Marsh")
 

@@ -121,7 +121,7 @@ NIGHT: Sequence[Event] = (
 
 def shown(matter: Matter) -> dict[str, object]:
     """What its card says, as plain values; nothing if there is none."""
-    return written(matter, county()) if content(matter) else {}
+    return dict(content(matter) or {})
 
 
 @st.composite
