@@ -96,7 +96,7 @@ class Night:
         while missing and time.monotonic() - began < seconds:
             for one in list(missing):
                 card = await self._card(one.matter)
-                if card and (card["state"], card["team"]) == (one.state, one.team):
+                if card and card["state"] == one.state and one.team in (None, card["team"]):
                     latency = round((time.monotonic() - began) * 1000)
                     self.shown.append(Shown(self._clock.now(), one, card["caused_by"], latency))
                     self._show(self.shown[-1])

@@ -36,11 +36,13 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class OnBoard:
-    """One matter that the handover board has to show: whether somebody sees to it, and which side has it."""
+    """One matter that the handover board has to show: whether somebody sees to it, and which side has it, if it is
+    certain: what a demo before this one left open with the day is newer, by this one's clock, than what comes now.
+    """
 
     matter: str
     state: str = "OPEN"
-    team: str = "NIGHT"
+    team: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,7 @@ def steps(run: str) -> Iterator[Step]:
         london(13, 20, 20),
         "Friday 20:20: the out-of-hours worker takes Theo's",
         acts=(Act(THEO, e.HandoverAct.TAKEN),),
-        on_board=(OnBoard(THEO, "TAKEN"),),
+        on_board=(OnBoard(THEO, "TAKEN", "NIGHT"),),
     )
     yield Step(
         london(14, 0, 10),

@@ -49,7 +49,7 @@ MISSED = {
 
 
 BOARD = {
-    ("OPEN", "NIGHT"): "is open before the out-of-hours team",
+    ("OPEN", None): "is open on the board",
     ("TAKEN", "NIGHT"): "is seen to by the out-of-hours team",
     ("OPEN", "DAY"): "waits for the day team",
 }
@@ -111,7 +111,7 @@ class Lines:
 
     def show_board(self, shown: Shown) -> None:
         line = Text(f"  {'Handover board':<34} ", style="magenta")
-        what = BOARD.get((shown.wanted.state, shown.wanted.team), f"{shown.wanted.state} {shown.wanted.team}")
+        what = BOARD.get((shown.wanted.state, shown.wanted.team), shown.wanted.state)
         line.append(f"{shown.wanted.matter.partition(':')[0]} {what}", style="default")
         line.append(f"  +{shown.latency_ms} ms", style="dim")
         self._console.print(line, soft_wrap=True)
@@ -121,7 +121,7 @@ class Lines:
         for expected in result.missing:
             self._console.print(f"  NOT TOLD: {expected.recipient} by {expected.type}", style="bold red")
         for one in result.not_on_board:
-            self._console.print(f"  NOT ON THE BOARD: {one.matter}, {one.state} {one.team}", style="bold red")
+            self._console.print(f"  NOT ON THE BOARD: {one.matter}, {one.state}", style="bold red")
         for topic in result.waiting_missing:
             self._console.print(f"  NOT SHOWN to a person: {topic}", style="bold red")
         reached = [told for told in result.told if told.recipient]
@@ -196,7 +196,7 @@ def board_as_json(shown: Shown) -> dict[str, Any]:
         "type": MatterChanged.topic,
         "id": f"{shown.wanted.matter} {shown.caused_by}",
         "recipient": "handover-board",
-        "purpose": f"{shown.wanted.state} {shown.wanted.team}",
+        "purpose": " ".join(filter(None, (shown.wanted.state, shown.wanted.team))),
         "cause": shown.caused_by,
         "latency_ms": shown.latency_ms,
         "due_by": None,
