@@ -47,7 +47,7 @@ def state_of(matter: Matter) -> State:
     waiting = [fact for fact in ordered(matter) if _is_open(fact, matter)]
     back = _brought_back(matter, waiting)
     holder = None if back else standing.holder
-    team = standing.holder.team if holder else _side(matter, waiting, back)
+    team = holder.team if holder else _side(matter, waiting, back)
     unseen = [fact for fact in waiting if holder is None or fact.fact_id not in standing.seen]
     danger = [
         fact
@@ -81,10 +81,17 @@ def ordered(matter: Matter) -> list[Fact]:
 
 
 def settled(fact: Fact, matter: Matter) -> bool:
-    """Whether it has ended by itself: read, answered, met, matched, or decided again."""
+    """Whether it has ended by itself: read, answered, met, matched, or decided again.
+
+    What a worker has seen here has been read, whether or not the front door's own inbox was opened besides.
+    """
     if not fact.asks or any(end in matter.ended for end in fact.ends):
         return True
     if any(matter.read_at(end.removeprefix("read ")) for end in fact.ends if end.startswith("read ")):
+        return True
+    if fact.kind is FactKind.DEADLINE_MISSED and any(
+        _seen(other, matter) and set(fact.ends).intersection(_to_be_read(other)) for other in matter.facts.values()
+    ):
         return True
     called = fact.kind is FactKind.STRATEGY_DISCUSSION and not fact.ends
     decided = matter.decided.get(fact.enquiry_id or "") if called else None
@@ -93,8 +100,22 @@ def settled(fact: Fact, matter: Matter) -> bool:
 
 def due_by(fact: Fact, matter: Matter) -> datetime | None:
     """Until when something must be done about it: the nearest that has not been met."""
-    dues = [matter.dues[one] for one in fact.deadlines if one in matter.dues and one not in matter.ended]
+    owed = [one for one in fact.deadlines if one not in matter.ended]
+    if _seen(fact, matter):
+        owed = [one for one in owed if one not in _to_be_read(fact)]
+    dues = [matter.dues[one] for one in owed if one in matter.dues]
     return min([*dues, *([fact.due_by] if fact.due_by else [])], default=None)
+
+
+def _to_be_read(fact: Fact) -> Sequence[str]:
+    """Ids of the deadlines by which somebody must have looked at it; they do not end it."""
+    return [one for one in fact.deadlines if one not in fact.ends]
+
+
+def _seen(fact: Fact, matter: Matter) -> bool:
+    """Whether a worker has acted here having seen it."""
+    standing = matter.standing
+    return any(fact.fact_id in ids for ids in (standing.seen, standing.released, standing.closed))
 
 
 def _is_open(fact: Fact, matter: Matter) -> bool:

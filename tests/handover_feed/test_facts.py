@@ -189,6 +189,21 @@ def test_a_missed_deadline_is_open_until_it_is_done_after_all() -> None:
     assert card(own, late, met(OTHER, DeadlineKind.MEETING_EXPECTED)).state is MatterState.CLOSED
 
 
+def test_what_a_worker_has_seen_here_has_been_read() -> None:
+    """H7's ten minutes are for somebody to look. Who takes the matter has looked, whatever the inbox says."""
+    own = deadline_id(DeadlineKind.NOTIFICATION_READ, str(disclosure("notified")["id"]))
+    due = expected(own, DeadlineKind.NOTIFICATION_READ, due_by=AT + 10 * MINUTE)
+    late = missed(own, DeadlineKind.NOTIFICATION_READ, at=AT + 10 * MINUTE)
+    unread = card(notified(), due, late)
+    assert unread.facts[0].due_by == AT + 10 * MINUTE
+    assert not unread.facts[-1].settled
+    taken = card(notified(), due, late, act(HandoverAct.TAKEN, "notified"))
+    assert taken.facts[0].due_by is None
+    assert taken.facts[-1].settled
+    let_go = act(HandoverAct.LET_GO, at=AT + 3 * MINUTE)
+    assert card(notified(), due, late, act(HandoverAct.TAKEN, "notified"), let_go).facts[-1].settled
+
+
 @pytest.mark.parametrize(
     ("kind", "fact", "state"),
     [
