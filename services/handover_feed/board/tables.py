@@ -38,6 +38,7 @@ card = sa.Table(
     sa.Column("content", Bytes, nullable=False),  # the MatterChanged, as JSON
     sa.Index("board_card_no", "no", unique=True),
     sa.Index("board_card_open", "open", "team"),
+    sa.Index("board_card_shown", "open", "interrupts", "team", "state", "taken_by"),  # what every page counts
     sa.Index("board_card_taken", "taken_by"),
     sa.Index("board_card_changed", "changed_us"),
 )

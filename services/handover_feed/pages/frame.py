@@ -113,7 +113,7 @@ async def frame(request: Request, staff: Staff) -> Frame:
 
 def _danger(connection: sa.Connection) -> list[MatterChanged]:
     """Of both sides: danger waits for no side's hours. What has waited longest is first."""
-    query = sa.select(tables.card.c.content).where(tables.card.c.interrupts)
+    query = sa.select(tables.card.c.content).where(tables.card.c.open, tables.card.c.interrupts)
     found = [MatterChanged.model_validate_json(content) for content in connection.execute(query).scalars()]
     return sorted(found, key=lambda card: (card.waiting_since or card.changed_at, card.matter_id))
 

@@ -44,6 +44,7 @@ async def clean_by_day_and_night(page: Page) -> None:
 async def test_every_list_and_matter_is_accessible(house: House) -> None:
     """axe finds nothing, in the light and in the dark."""
     await evening(house, night.danger())
+    house.step(timedelta(minutes=4))
     page = await house.visit()
     await picture(page, "board", whole=False)
     for path in (*PAGES, "/matters/child-amara", "/matters/child-leila", "/matters/unmatched:7d1f"):

@@ -55,9 +55,10 @@ function begin() {
       if (silent > SILENT) again();
     }
     live.classList.toggle("live--lost", lost);
-    if (lost) put(state, `Connection lost. What you see is ${span(performance.now() - shownAt)} old. Trying again.`);
+    const age = performance.now() - shownAt, shown = age < 60_000 ? "just now" : `${span(age)} ago`;
+    if (lost) put(state, `Connection lost. What you see is ${span(age)} old. Trying again.`);
     else if (!refresh && news) put(state, news); // nothing here is shown again, so that nothing typed is lost
-    else put(state, `${paused ? "Paused: only immediate danger interrupts" : "Live"}. Shown ${span(performance.now() - shownAt)} ago.`);
+    else put(state, `${paused ? "Paused: only immediate danger interrupts" : "Live"}. Shown ${shown}.`);
   }
 
   function span(ms) {
