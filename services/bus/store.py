@@ -19,7 +19,7 @@ from sqlalchemy import exc
 from services.bus import sqlite
 from services.bus.errors import Surroundings, UserMistake
 from services.bus.projection import Projection
-from services.bus.tables import metadata, recovering
+from services.bus.tables import metadata, recovering, refuse_earlier
 from services.bus.work import Overtaken, Work
 
 
@@ -61,6 +61,7 @@ class Store:
     def _make_tables(self, engine: sa.Engine) -> None:
         with self._turn, engine.begin() as connection:
             for tables in self._tables():
+                refuse_earlier(connection, tables, self.service)
                 tables.create_all(connection, checkfirst=True)
             if self._projection:
                 self._projection.begin(connection)

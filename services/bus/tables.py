@@ -6,7 +6,29 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from services.bus.errors import UserMistake
+
 metadata = sa.MetaData()
+
+
+def refuse_earlier(connection: sa.Connection, tables: sa.MetaData, service: str) -> None:
+    """Refuse a database whose tables an earlier version made otherwise: whatever would be written there would fail.
+
+    Raises:
+        UserMistake: it was, and what to do.
+    """
+    found = sa.inspect(connection)
+    for table in tables.sorted_tables:
+        if not found.has_table(table.name):
+            continue
+        stands = {column["name"]: column for column in found.get_columns(table.name)}
+        for column in table.columns:
+            one = stands.get(column.name)
+            if one is None or (column.nullable and not one["nullable"]):
+                raise UserMistake(
+                    f"the database of {service} was made by an earlier safebus ({table.name}.{column.name} differs); "
+                    f"before 1.0 none is upgraded: put it away, then `safebus recover {service}` fills a new one"
+                )
 
 
 class Bytes(sa.LargeBinary):

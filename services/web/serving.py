@@ -8,6 +8,7 @@ import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +24,7 @@ from services.bus.access import Access
 from services.bus.errors import Surroundings, UserMistake
 from services.bus.http import QuietServer
 from services.bus.projection import Projection
+from services.bus.tables import refuse_earlier
 from services.web.limits import Unhurried
 
 log = structlog.get_logger()
@@ -147,6 +149,9 @@ async def make_tables(access: Access, service: str, projection: Projection, own:
     """The projection's and the room's own, as the loop may not have begun yet.
 
     Waits for the database; another process may make them too.
+
+    Raises:
+        UserMistake: an earlier version made them otherwise.
     """
     schema = CreateSchema(service.replace("-", "_"), if_not_exists=True)  # as the store has it (bus/store.py)
     while True:
@@ -154,6 +159,7 @@ async def make_tables(access: Access, service: str, projection: Projection, own:
             if not access.is_sqlite:
                 await access.write(lambda connection: connection.execute(schema))
             for tables in (projection.tables, *own):
+                await access.write(partial(refuse_earlier, tables=tables, service=service))
                 await access.write(tables.create_all)
             await access.write(projection.begin)
         except (Surroundings, IntegrityError) as error:  # the latter when two make one table at once

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from services.bus.errors import UserMistake
 from services.bus.events import DeadlineMet
 from services.bus.recovery import Recovery
 from services.bus.service import Service
+from services.bus.store import Store
 from services.bus.tables import seen, state
 from tests.bus.plain import (
     LETTERS,
@@ -245,3 +248,15 @@ async def test_a_log_that_became_shorter_stops_the_service_and_recover_heals_it(
         await bus.quiet()
     assert (await bus.subjects())[-1] == "after.0"
     assert len(await bus.said()) == 10
+
+
+def test_a_database_of_an_earlier_version_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    """Not by a statement that fails once the first event is there."""
+    store = Store(f"sqlite:///{tmp_path}/x.db", "plain")
+    store.open()
+    with store.transaction() as work:
+        work.connection.exec_driver_sql("alter table outbox drop column headers")
+    store.close()
+    with pytest.raises(UserMistake, match=r"plain was made by an earlier safebus \(outbox\.headers"):
+        store.open()
+    store.close()
