@@ -52,9 +52,7 @@ def card(matter_id: str = "child-1", version: int = 1, **fields: Any) -> MatterC
     return MatterChanged(**said | fields)
 
 
-def risk(
-    criterion: RiskCriterion, rank: int = 0, words: str = "It does not.", lowered: bool = False
-) -> RiskReason:
+def risk(criterion: RiskCriterion, rank: int = 0, words: str = "It does not.", lowered: bool = False) -> RiskReason:
     """One reason why a matter stands where it does."""
     return RiskReason(criterion=criterion, rank=rank, words=words, lowered=lowered)
 
