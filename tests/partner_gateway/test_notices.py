@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import timedelta
 from email import message_from_bytes
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from structlog.testing import capture_logs
 from services.bus.clock import Clock
 from services.bus.errors import UserMistake
 from services.bus.settings import Settings
+from services.partner_gateway import tables
 from services.partner_gateway.door.context import Gateway
 from services.partner_gateway.door.serve import gateway_for
 from services.partner_gateway.inbox.projection import INBOXES
@@ -27,7 +29,6 @@ from services.partner_gateway.notices.decide import MINUTE_US, Waiting, is_owed
 from services.partner_gateway.notices.letter import Letter, is_address, message
 from services.partner_gateway.notices.server import MailServer
 from services.partner_gateway.partners import registry
-from services.partner_gateway.tables import conflict
 from tests.partner_gateway import people
 from tests.partner_gateway.conftest import tell
 from tests.partner_gateway.mail_server import PASSWORD, USER, MailBox, mail_server
@@ -44,6 +45,8 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
     """The gateway looks more often: what is not to come does not come sooner either."""
     monkeypatch.setattr(postman, "POLL", 0.2)
     monkeypatch.setattr(postman, "GATHER", 0.2)
+    monkeypatch.setattr(postman, "BETWEEN", 0.05)
+    monkeypatch.setattr(postman, "GOODBYE", 0.5)
     monkeypatch.setattr(postman, "AWAY", 0.2)
     monkeypatch.setattr(postman, "LONGEST_AWAY", 0.5)
 
@@ -151,11 +154,25 @@ NO_ADDRESS = (
 )  # fmt: skip
 
 
+def _write(connection: sa.Connection, person_id: str, email: str) -> None:
+    connection.execute(tables.person.update().where(tables.person.c.person_id == person_id).values(email=email))
+
+
+async def test_nobody_is_named_with_such_an_address(gateway: Gateway) -> None:
+    """It is refused in a sentence, where it can be mended."""
+    await person(gateway)
+    for address in NO_ADDRESS:
+        with pytest.raises(UserMistake, match="written plainly"):
+            await person(gateway, address)
+
+
 async def test_an_address_that_is_more_than_an_address_gets_nothing(gateway: Gateway, box: MailBox) -> None:
     """Neither another header nor another recipient; said in the log by the person's id, and others get theirs."""
     with capture_logs() as logs:
-        ids = {await person(gateway, address) for address in NO_ADDRESS}
         await person(gateway, JO)
+        ids = {await person(gateway, f"{number}@school.test") for number in range(len(NO_ADDRESS))}
+        for person_id, address in zip(ids, NO_ADDRESS, strict=True):  # as somebody's database may hold them
+            await gateway.access.write(partial(_write, person_id=person_id, email=address))
         await tell(gateway, people.alert())
         await until(lambda: [line["event"] for line in logs].count("notice_failed") == len(ids))
         await quiet()
@@ -264,7 +281,7 @@ async def test_who_may_not_open_it_is_not_told_of_it(gateway: Gateway, box: Mail
     await tell(gateway, told)
     await until(lambda: len(box.mails) == 2)
     row = {"disclosure_id": str(told.disclosure.id), "person_id": ines, "declared_us": gateway.now_us}
-    await gateway.access.write(lambda c: c.execute(conflict.insert(), row))
+    await gateway.access.write(lambda c: c.execute(tables.conflict.insert(), row))
     await step(gateway, hours=4, minutes=10)
     assert [mail["To"] for mail in box.mails[2:]] == [JO]
 
@@ -317,6 +334,30 @@ async def test_killed_between_sending_and_noting(at: Settings, box: MailBox) -> 
         await step(gateway, minutes=30)
     first, again = box.mails
     assert first["Message-ID"] == again["Message-ID"]
+
+
+async def test_asked_to_end_it_finishes_what_is_under_way(
+    at: Settings, box: MailBox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A restart in the middle of an e-mail repeats nothing, and begins no other."""
+    monkeypatch.setattr(postman, "GOODBYE", 20.0)
+    under_way = asyncio.Event()
+
+    async def slowly() -> None:
+        under_way.set()
+        await asyncio.sleep(0.5)
+
+    box.taken = slowly
+    async with gateway_for(at) as gateway:
+        for address in (INES, JO):
+            await person(gateway, address)
+        await tell(gateway, people.outcome())
+        await under_way.wait()
+    assert len(box.mails) == 1
+    async with gateway_for(at) as gateway:
+        await until(lambda: len(box.mails) == 2)
+        await step(gateway, minutes=30)
+    assert sorted(to for _, [to] in box.envelopes) == [INES, JO]
 
 
 async def test_what_was_told_is_told_to_the_next_process(at: Settings, box: MailBox) -> None:
@@ -469,6 +510,7 @@ async def test_tls_from_the_first_byte(at: Settings, tmp_path: Path, monkeypatch
         ("smtp://user@mail.test", {}, "a user and a password, or neither"),
         ("smtp://mail.test", {"mail_from": None}, "needs SAFEBUS_MAIL_FROM"),
         ("smtp://mail.test", {"mail_from": "safebus <a@b.test>"}, "needs SAFEBUS_MAIL_FROM"),
+        ("smtp://mail.test", {"gateway_url": "inbox.test"}, "needs SAFEBUS_GATEWAY_URL"),
         ("smtp://mail.test", {"gateway_url": None}, "needs SAFEBUS_GATEWAY_URL"),
     ],
 )

@@ -38,6 +38,12 @@ POLL = 15.0
 GATHER = 5.0
 """Seconds from the first new entry that is seen to the count of all."""
 
+BETWEEN = 1.0
+"""Seconds between looks, however often something new comes."""
+
+GOODBYE = 3.0
+"""Seconds that an e-mail which is under way has when the process is asked to end."""
+
 AWAY, LONGEST_AWAY = 2.0, 300.0
 """Seconds until a mail server that is away is tried again: at first, and at most."""
 
@@ -50,7 +56,9 @@ log = structlog.get_logger()
 
 @asynccontextmanager
 async def notices(gateway: Gateway) -> AsyncIterator[None]:
-    """Sends while the block lasts, if there is a mail server. It ends at once.
+    """Sends while the block lasts, if there is a mail server.
+
+    At the end no other e-mail begins, and the one that is under way may still be taken and recorded.
 
     Raises:
         UserMistake: the settings for e-mail do not fit together.
@@ -66,8 +74,11 @@ async def notices(gateway: Gateway) -> AsyncIterator[None]:
         yield
     finally:
         INBOXES.listeners.remove(postman.ring)
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(postman.turn.acquire(), GOODBYE)
+        while not task.done():  # the wait_for of Python 3.11, which aiosmtplib uses, may swallow a cancellation
+            task.cancel()
+            await asyncio.wait([task], timeout=0.5)
 
 
 class Postman:
@@ -78,6 +89,8 @@ class Postman:
         self._every_us = int(gateway.settings.notice_minutes * MINUTE_US)
         self._holder = token_hex(8)
         self._bell = asyncio.Event()
+        self.turn = asyncio.Lock()
+        """Held from before an e-mail is sent until it is recorded: whoever holds it keeps others from being begun."""
 
     def ring(self) -> None:
         """There may be something new. Called in the event loop."""
@@ -102,6 +115,7 @@ class Postman:
                 more = False
                 await asyncio.sleep(POLL)
             if not more:
+                await asyncio.sleep(BETWEEN)
                 with suppress(TimeoutError):
                     async with asyncio.timeout(POLL):
                         await self._bell.wait()
@@ -116,7 +130,8 @@ class Postman:
         if owed:
             async with self._server.open() as connection:
                 for who, waits in owed:
-                    await self._tell(connection, who, waits)
+                    async with self.turn:
+                        await self._tell(connection, who, waits)
         return len(people) == ROUND
 
     async def _look(self) -> list[Person]:

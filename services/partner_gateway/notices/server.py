@@ -72,7 +72,7 @@ class MailServer:
             raise UserMistake("SAFEBUS_SMTP_URL has a user and a password, or neither")
         if not at.mail_from or not is_address(at.mail_from):
             raise UserMistake("SAFEBUS_SMTP_URL needs SAFEBUS_MAIL_FROM, a plain e-mail address such as no-reply@NAME")
-        if not at.gateway_url:
+        if not at.gateway_url or not urlsplit(at.gateway_url).hostname:
             raise UserMistake("SAFEBUS_SMTP_URL needs SAFEBUS_GATEWAY_URL: an e-mail says where to sign in")
         return cls(
             host=host, port=port or PORTS[url.scheme], implicit_tls=url.scheme == "smtps",

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from services.bus.catalogue import Catalogue
 from services.bus.errors import UserMistake
 from services.partner_gateway.door.who import INBOX, RECEIPTS
+from services.partner_gateway.notices.letter import is_address
 from services.partner_gateway.tables import api_key, link, partner, person, session, token_client, webhook
 
 SECRET_BYTES = 32
@@ -183,9 +184,11 @@ def add_person(
     `subject` is how the OpenID Connect issuer calls the person; `email` is where a notice says that something waits.
 
     Raises:
-        UserMistake: there is no such partner now, or the subject is somebody else's.
+        UserMistake: there is no such partner now, the e-mail is no plain address, or the subject is somebody else's.
     """
     open_partner(connection, organisation)
+    if email and not is_address(email):
+        raise UserMistake("an e-mail address is written plainly, as in name@school.example")
     if not name.strip() or not post.strip():
         raise UserMistake("a person has a name and a post, such as designated safeguarding lead")
     if subject and connection.execute(sa.select(person.c.person_id).where(person.c.subject == subject)).first():
