@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -199,6 +199,70 @@ async def test_nobody_who_is_not_signed_in_sees_anything(client: httpx.AsyncClie
     for path in (*LISTS, "/board/matters/child-1", "/board/matters/child-1/note", "/board/measures", "/board/log"):
         assert (await client.get(path)).headers["location"].startswith("/sign-in")
     assert (await client.get("/board/danger")).status_code == 401
+
+
+async def test_every_route_asks_who_is_there(board: Board, client: httpx.AsyncClient) -> None:
+    """Whatever stands below /board; a route that was forgotten would answer."""
+    found = [route for route in flat(application(board).routes) if route.path.startswith("/board")]
+    assert len(found) > 15
+    for route in found:
+        for method in route.methods or ():
+            path = re.sub(r"{\w+(:\w+)?}", "take", route.path)
+            answer = await client.request(method, path, data={"csrf": "x"} if method == "POST" else None)
+            turned_away = answer.status_code == 401 or answer.headers.get("location", "").startswith("/sign-in")
+            assert turned_away, (method, route.path)
+
+
+def flat(routes: Sequence[Any]) -> Iterator[Any]:
+    """The routes, those of routers within routers too."""
+    for route in routes:
+        if hasattr(route, "path") and hasattr(route, "methods"):
+            yield route
+        yield from flat(getattr(getattr(route, "original_router", None), "routes", ()))
+
+
+async def test_each_act_by_its_form(board: Board, fold: Fold, client: httpx.AsyncClient) -> None:
+    """Taken, let go, its risk lowered, handed to the day, taken back, closed: each says what became of it."""
+    await fold.hear(night.police("child-1", "Ada Example", grading="RED"))
+    await sign_in(board, client)
+    matter = "/board/matters/child-1"
+    for path, fields, said in (
+        ("take", {}, "You have taken this"),
+        ("let-go", {}, "You have let this go"),
+        ("lower", {"no_longer": "GRADING", "reason": "Graded again, by telephone."}, "The risk is lowered"),
+        ("to-day", {"reason": "He sleeps; see him at school."}, "Handed to the day team"),
+        ("back", {"reason": "His mother rang."}, "Your side has this back"),
+        ("close", {"reason": "Seen at home."}, "Closed"),
+    ):
+        page = await client.get(f"{matter}/{path}", follow_redirects=True)
+        answer = await client.post(f"{matter}/{path}", data=hidden(page, f"{matter}/{path}") | fields)
+        assert answer.status_code == 303, answer.text
+        page = await client.get(answer.headers["location"])
+        assert said in page.text
+        assert not fields or fields["reason"] in page.text.replace("&#39;", "'")
+    standing = fold.matters["child-1"].standing
+    done = {"TAKEN", "LET_GO", "RISK_CHANGED", "HANDED_TO_DAY", "TAKEN_BACK", "CLOSED"}
+    assert {one.act.value for one in standing.acts} == done
+    assert not [one for one in standing.acts if one.refused]
+
+
+async def test_what_another_holds(board: Board, fold: Fold, client: httpx.AsyncClient) -> None:
+    """Nobody else can close it or hand it on; who says why can release it, and both are told by name."""
+    await fold.hear(night.police("child-1", "Ada Example"))
+    matter = "/board/matters/child-1"
+    await sign_in(board, client)
+    page = await client.get(matter)
+    await client.post(f"{matter}/take", data=hidden(page, f"{matter}/take"))
+    client.cookies.clear()
+    await sign_in(board, client, name="Priya Nair")
+    page = await client.get(matter)
+    assert "Taken by <bdi>Sam Okafor, out-of-hours social worker</bdi>" in page.text
+    assert not re.search(r'(?:href|action)="[^"]*/(?:take|close|to-day|decision)"', page.text)
+    form = hidden(await client.get(f"{matter}/make-let-go"), f"{matter}/make-let-go")
+    answer = await client.post(f"{matter}/make-let-go", data=form)
+    assert answer.status_code == 422
+    answer = await client.post(f"{matter}/make-let-go", data=form | {"reason": "Sam was taken ill."})
+    assert "Released" in (await client.get(answer.headers["location"])).text
 
 
 def shown(**fields: Any) -> Shown:

@@ -55,6 +55,9 @@ async def test_immediate_danger_interrupts(house: House) -> None:
     await expect(colleague.locator("#told")).to_contain_text("You have taken this")
     await expect(page.locator("#danger")).to_contain_text("It no longer waits")
     await expect(page).to_have_title("Open now – Handover board")
+    await expect(page.locator("#danger")).to_be_visible()
+    await page.locator("#live-refresh").click()
+    await expect(page.locator("#danger")).to_be_hidden()
     for one in (page, colleague):
         await one.context.close()
 

@@ -154,6 +154,7 @@ function begin() {
     const still = key && named(attribute, key, part);
     if (still) scrollBy({ top: still.getBoundingClientRect().top - top, behavior: "instant" });
     if (inside) ((id && $(id)) || (href && named("href", href, part)) || $("main")).focus({ preventScroll: true });
+    if (page.getElementById("danger")?.hidden) $("danger").hidden = true; // what no longer waits is gone from it
     after = page.getElementById("live").dataset.after;
     fresh.clear();
     shownAt = performance.now();
