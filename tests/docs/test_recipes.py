@@ -15,7 +15,7 @@ from services.cli.publish import read_event
 from services.registers import cli as registers
 from tests.docs.copy import EXAMPLE, House
 
-HEARS = "read_by: [encompass-alerts, mash-outcomes, reader, partner-gateway]"
+HEARS = "read_by: [encompass-alerts, mash-outcomes, reader, partner-gateway, handover-feed]"
 WRITES = "written_by: [agency, local-authority, police, partner-door]"
 HOUSING = "housing: {kind: agency, description: The housing associations' systems.}"
 
@@ -48,7 +48,7 @@ def test_an_event_and_a_service_are_added_as_the_readme_says(house: House) -> No
     assert checked.returncode == 0, checked.stderr
 
     valid = house.run("-m", "services.cli", "topics", "validate")
-    assert (valid.returncode, valid.stdout.strip()) == (0, "topics.yaml is valid: 24 topics, 16 principals")
+    assert (valid.returncode, valid.stdout.strip()) == (0, "topics.yaml is valid: 30 topics, 18 principals")
     tested = house.run(
         "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/worker_alerts", "tests/catalogue/test_wiring.py"
     )
