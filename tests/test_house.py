@@ -35,8 +35,8 @@ MORE = {
 DOORS = {
     "partner_gateway": {"decide.py"},
     "handover_feed": {
-        "acts.py", "card.py", "decide.py", "facts.py", "hearing.py", "held.py", "known.py", "risk.py", "sentences.py",
-        "shifts.py", "state.py", "view.py",
+        "acts.py", "alarms.py", "card.py", "decide.py", "enquiries.py", "facts.py", "hearing.py", "held.py", "known.py",
+        "risk.py", "room.py", "sentences.py", "shifts.py", "state.py", "view.py",
     },
 }  # fmt: skip
 """Rooms that people and other systems come in by: besides what every room has, they serve what they keep. With the

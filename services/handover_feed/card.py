@@ -90,8 +90,8 @@ def card(matter: Matter, directory: Directory) -> dict[str, Any]:
         "hazards": [item.text for item in known.hazards],
         "protective_instructions": list(known.instructions),
         "adults_of_concern": list(known.adults),
-        "escalated_at": matter.paged_at,
-        "escalation": escalation(matter.escalation) if matter.escalation else None,
+        "escalated_at": matter.paged.paged_at,
+        "escalation": escalation(matter.paged.last) if matter.paged.last else None,
         "interrupts": bool(state.danger),
         "risk": reasons(matter, state, record),
         "facts": _within_room([*_facts(matter, state, directory, confidential=confidential)]),
@@ -169,7 +169,8 @@ def _answered(fact: Fact, matter: Matter) -> str:
     """What came back so far of what was asked for (N4)."""
     answers = matter.answers.get(fact.request_id, {}) if fact.request_id else {}
     parts = [
-        f"{word(category)}: {answer.information or word(answer.state)}" for category, answer in sorted(answers.items())
+        f"{word(category)}: {answer.information or answer.withheld_reason or word(answer.state)}"
+        for category, answer in sorted(answers.items())
     ]
     return f"Answered: {'; '.join(parts)}." if parts else ""
 

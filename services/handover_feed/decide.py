@@ -21,9 +21,10 @@ def show(heard: Event, matter: Matter, directory: Directory) -> Iterator[Event]:
 def escalate(alarm: Alarm, matter: Matter, directory: Directory) -> Iterator[Event]:
     """Immediate danger has waited too long: the manager is to be paged, each time under an id of its own (H7)."""
     now = matter.rung(alarm)
-    if now.escalation and now.escalation != matter.escalation:
-        yield HandoverEscalated.because(alarm, subject=now.escalation.escalation_id, **dict(now.escalation))
-        yield _card(alarm, now, now.escalation.escalation_id, directory)
+    due = now.paged.last
+    if due and due != matter.paged.last:
+        yield HandoverEscalated.because(alarm, subject=due.escalation_id, **dict(due))
+        yield _card(alarm, now, due.escalation_id, directory)
 
 
 def keep(_said: MatterChanged | ShiftClosed) -> Iterator[Event]:

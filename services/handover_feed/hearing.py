@@ -4,35 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import singledispatch
-from typing import Any
 
 from services.bus.disclosing import deadline_id
 from services.bus.envelope import Event
 from services.bus.events import (
     ChildMatched,
     ChildUnmatched,
-    ContactReceived,
-    DeadLetter,
     DeadlineKind,
     DeadlineMissed,
     DeadlineSet,
-    DecisionMade,
     FactKind,
-    FamilyTold,
     HandoverNoted,
     IncidentKind,
-    InformationRequested,
     NoteKind,
-    Outcome,
     PoliceNotified,
     Presence,
     Role,
     SchoolAlerted,
     YesNoUnknown,
 )
+from services.handover_feed.enquiries import contact, decision, request
 from services.handover_feed.facts import Fact, fact
 from services.handover_feed.held import of_dead_letter
-from services.handover_feed.sentences import listed, word
+from services.handover_feed.sentences import joined, listed, word
 
 SHOWN_BY_ITSELF = (
     DeadlineKind.UNKNOWN,
@@ -53,17 +47,11 @@ PRESENT = {
     Presence.LIVES_THERE: "The child lives there.",
     Presence.BOTH: "The child lives there and was there.",
 }
-FAMILY = {
-    FamilyTold.TOLD: "The family knows.",
-    FamilyTold.NOT_TOLD_UNSAFE: "The family has not been told, because that is unsafe",
-    FamilyTold.NOT_YET: "The family has not been told yet.",
-}
 DANGER = {
     YesNoUnknown.YES: "a child is in immediate danger",
     YesNoUnknown.NO: "no immediate danger",
     YesNoUnknown.UNKNOWN: "whether there is immediate danger was not said",
 }
-STRATEGY = (Outcome.STRATEGY_DISCUSSION, Outcome.SECTION_47_ENQUIRY)
 
 
 @singledispatch
@@ -100,7 +88,7 @@ def _incident(told: PoliceNotified) -> Iterator[Fact]:
         told,
         FactKind.INCIDENT,
         happened_at=told.occurred_at,
-        text=_joined(sentences),
+        text=joined(sentences),
         voice=told.voice,
         said_by=told.force,
         role=Role.POLICE,
@@ -141,7 +129,7 @@ def _unmatched(asked: ChildUnmatched) -> Iterator[Fact]:
         asked,
         FactKind.UNMATCHED,
         happened_at=asked.aware_at,
-        text=_joined(sentences),
+        text=joined(sentences),
         said_by=asked.force,
         role=Role.POLICE,
         enquiry_id=asked.incident_id,
@@ -165,28 +153,6 @@ def _matched(answered: ChildMatched) -> Iterator[Fact]:
 
 
 @facts_of.register
-def _contact(received: ContactReceived) -> Iterator[Fact]:
-    decision = str(deadline_id(DeadlineKind.FRONT_DOOR_DECISION, received.contact_id))
-    told = FAMILY.get(received.family_told, "It was not said whether the family knows.")
-    if received.family_told is FamilyTold.NOT_TOLD_UNSAFE:
-        told = f"{told}: {received.family_not_told_reason or 'no reason given'}."
-    graded = f"Graded {word(received.grading)}" if received.grading.value != "UNKNOWN" else "Not graded"
-    yield fact(
-        received,
-        FactKind.CONTACT,
-        happened_at=received.received_at,
-        text=_joined([f"{graded}; threshold {word(received.threshold)}.", received.concern, told]),
-        voice=received.voice,
-        said_by=received.referrer.organisation_id or "",
-        role=received.referrer.role,
-        enquiry_id=received.enquiry_id,
-        ends=(decision,),
-        deadlines=(decision,),
-        grading=received.grading,
-    )
-
-
-@facts_of.register
 def _alert(told: SchoolAlerted) -> Iterator[Fact]:
     read = str(deadline_id(DeadlineKind.SCHOOL_ALERT_READ, str(told.disclosure.id)))
     yield fact(
@@ -200,43 +166,6 @@ def _alert(told: SchoolAlerted) -> Iterator[Fact]:
         ends=(read, f"read {told.disclosure.id}"),
         deadlines=(read,),
     )
-
-
-@facts_of.register
-def _request(asked: InformationRequested) -> Iterator[Fact]:
-    yield fact(
-        asked,
-        FactKind.INFORMATION_REQUESTED,
-        text=f"Asked for: {listed(map(word, asked.categories))}; {word(asked.priority)} priority.",
-        role=Role.MASH,
-        owed_by=asked.disclosure.recipient,
-        owed_role=asked.disclosure.recipient_role,
-        enquiry_id=asked.enquiry_id,
-        request_id=asked.request_id,
-        due_by=asked.disclosure.due_by,
-        ends=(str(asked.disclosure.id),),
-        deadlines=(str(asked.disclosure.id),),
-    )
-
-
-@facts_of.register
-def _decision(made: DecisionMade) -> Iterator[Fact]:
-    closes = "It ends the enquiry." if made.closes else "The enquiry goes on."
-    known: dict[str, Any] = {"happened_at": made.decided_at, "said_by": made.decided_by, "enquiry_id": made.enquiry_id}
-    yield fact(
-        made,
-        FactKind.DECISION,
-        text=_joined([f"{word(made.outcome).capitalize()}. {closes}", made.rationale or "", made.what_happens_next]),
-        **known,
-    )
-    if made.outcome in STRATEGY and not made.closes:
-        yield fact(
-            made,
-            FactKind.STRATEGY_DISCUSSION,
-            suffix=":strategy",
-            text=_joined([f"Called: {word(made.outcome)}.", made.what_happens_next]),
-            **known,
-        )
 
 
 @facts_of.register
@@ -287,10 +216,5 @@ def _note(note: HandoverNoted) -> Iterator[Fact]:
     )
 
 
-@facts_of.register
-def _held(letter: DeadLetter) -> Iterator[Fact]:
-    yield from of_dead_letter(letter)
-
-
-def _joined(sentences: list[str]) -> str:
-    return " ".join(sentence.strip() for sentence in sentences if sentence.strip())
+for tells in (contact, request, decision, of_dead_letter):
+    facts_of.register(tells)

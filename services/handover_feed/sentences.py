@@ -42,6 +42,11 @@ def listed(parts: Iterable[str]) -> str:
     return f"{', '.join(most)} and {last}" if most else last
 
 
+def joined(sentences: Iterable[str]) -> str:
+    """One after the other, without those that say nothing."""
+    return " ".join(sentence.strip() for sentence in sentences if sentence.strip())
+
+
 def who(organisation_id: str, role: Role, directory: Directory, *, confidential: bool) -> str:
     """An organisation by its name, or by its role where its name could tell where the child is (H2)."""
     if confidential and role is not Role.POLICE:

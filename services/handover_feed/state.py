@@ -147,8 +147,9 @@ def _side(matter: Matter, waiting: Sequence[Fact], back: Fact | None) -> Team:
         latest = max(matter.facts.values(), key=lambda fact: (fact.heard_at, fact.fact_id), default=None)
     side = _for(latest, matter.duty) if latest else standing.side
     since = latest.heard_at if latest else standing.moved_at
-    if matter.rung_at and since and matter.rung_at > since and matter.rung_at > (standing.moved_at or since):
-        return team_on_duty(matter.rung_at, matter.duty)  # danger that was left from the last shift
+    rung_at = matter.paged.rung_at
+    if rung_at and since and rung_at > since and rung_at > (standing.moved_at or since):
+        return team_on_duty(rung_at, matter.duty)  # danger that was left from the last shift
     return side
 
 

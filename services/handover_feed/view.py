@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Self, TypeVar, cast
 from pydantic import AwareDatetime, Field
 
 from services.bus.disclosing import match_deadline_id
-from services.bus.envelope import Alarm, Event, Model, same_cause_same_id
+from services.bus.envelope import Alarm, Event, Model
 from services.bus.events import (
     Answer,
     AnswerState,
@@ -26,7 +26,6 @@ from services.bus.events import (
     DeadlineSet,
     DecisionMade,
     DisclosureRead,
-    EscalationState,
     HandoverActed,
     HandoverEscalated,
     HandoverNoted,
@@ -41,11 +40,13 @@ from services.bus.events import (
 )
 from services.bus.service import View
 from services.handover_feed.acts import Standing
+from services.handover_feed.alarms import Paged
 from services.handover_feed.card import content
 from services.handover_feed.facts import Fact
 from services.handover_feed.hearing import facts_of
 from services.handover_feed.held import HELD_APART, matter_of
 from services.handover_feed.known import Known
+from services.handover_feed.room import within_room
 from services.handover_feed.shifts import DUTY, Duty
 from services.handover_feed.state import state_of
 
@@ -57,14 +58,9 @@ OF_A_CHILD = (
 )  # fmt: skip
 """A child's own; of a deadline, an unmatched child's too."""
 
-MOST_OPEN = 200
-"""Facts that wait for somebody. Of more, the most urgent and the newest are kept, and the card says that there were."""
-MOST_ENDED = 20
-MOST_ENDS = 300
-"""Ends that may have come before what they end."""
-MOST_PAGES = 24
-"""The manager is paged so often at most for one wait: by then whoever is paged is not there."""
 LONGEST_ANSWER = 1_000
+SAID = ("information", "withheld_reason")
+"""What an answer says, besides its category and its state."""
 
 UNMATCHED = "unmatched:"
 
@@ -100,13 +96,7 @@ class Matter(View):
     """By request and category."""
     decided: dict[str, AwareDatetime] = Field(default_factory=dict)
     """By enquiry: the latest decision."""
-    escalation: HandoverEscalated | None = None
-    """The last word about the on-call manager."""
-    paged_at: AwareDatetime | None = None
-    rung_at: AwareDatetime | None = None
-    rung_for: AwareDatetime | None = None
-    """For which wait it was escalated last; `rings`: how often for that one."""
-    rings: int = 0
+    paged: Paged = Paged()
 
     @classmethod
     def key_of(cls, event: Event) -> str | None:
@@ -135,18 +125,8 @@ class Matter(View):
         since = state_of(self).danger_since
         if since is None:
             return self
-        again = self.rung_for == since
-        rings = self.rings + 1 if again else 1
-        due = HandoverEscalated(
-            escalation_id=str(same_cause_same_id("escalation", self.matter_id, since.isoformat(), str(rings))),
-            matter_id=self.matter_id,
-            child_id=self.child_id,
-            state=EscalationState.DUE,
-            waiting_since=since,
-            happened_at=alarm.at,
-            attempts=0,
-        )
-        return self._escalated(due)._counted(self)
+        due = self.paged.due(since, alarm.at, self.matter_id, self.child_id)
+        return self._with(paged=self.paged.heard(due))._counted(self)
 
     def _heard(self, event: Event) -> Self:
         if type(event) is not DeadLetter:
@@ -157,7 +137,7 @@ class Matter(View):
             case ChildMatched():
                 return now._ended(str(match_deadline_id(event.incident_id, event.child_reference)), event.at)
             case DeadlineSet():
-                return now._with(dues=_latest(now.dues, str(event.deadline_id), event.due_by))
+                return now._with(dues=_and(now.dues, str(event.deadline_id), event.due_by))
             case DeadlineMet():
                 return now._ended(str(event.deadline_id), event.met_at)
             case DeadlineMissed():
@@ -168,13 +148,13 @@ class Matter(View):
                 return now._answered(event)
             case DecisionMade():
                 latest = max(event.decided_at, now.decided.get(event.enquiry_id, event.decided_at))
-                return now._with(decided=_latest(now.decided, event.enquiry_id, latest))
+                return now._with(decided=_and(now.decided, event.enquiry_id, latest))
             case HandoverActed():
                 return now._with(standing=now.standing.after(event, self.duty))
             case HandoverNoted():
                 return now._with(standing=now.standing.noted(event))
             case HandoverEscalated():
-                return now._escalated(event)
+                return now._with(paged=now.paged.heard(event))
         return now
 
     def _identified(self, event: Event) -> Self:
@@ -185,57 +165,28 @@ class Matter(View):
         return self._with(matter_id=matter_id, child_id=matter_id if known else self.child_id)
 
     def _ended(self, what: str, at: datetime) -> Self:
-        return self._with(ended=_latest(self.ended, what, min(at, self.ended.get(what, at))))
+        return self._with(ended=_and(self.ended, what, min(at, self.ended.get(what, at))))
 
     def _read(self, read: DisclosureRead) -> Self:
         """Read once it was read first, by somebody who is named if anybody is."""
         receipt = Receipt(at=min(read.happened_at, read.at), named=bool((read.practitioner or "").strip()))
         before = self.receipts.get(str(read.disclosure_id), receipt)
         first = min(before, receipt, key=lambda one: (not one.named, one.at))
-        return self._with(receipts=_latest(self.receipts, str(read.disclosure_id), first))
+        return self._with(receipts=_and(self.receipts, str(read.disclosure_id), first))
 
     def _answered(self, returned: InformationReturned) -> Self:
         """What came back, category by category, in however many parts."""
         answers = dict(self.answers.get(returned.request_id, {}))
         for answer in returned.answers:
             if answer.state is not AnswerState.UNKNOWN:
-                information = (answer.information or "")[:LONGEST_ANSWER] or None
-                answers[answer.category.value] = answer.model_copy(update={"information": information})
-        return self._with(answers=_latest(self.answers, returned.request_id, answers))
-
-    def _escalated(self, said: HandoverEscalated) -> Self:
-        """The last word counts; how often it was escalated, so that a recovery does not page again."""
-        changed: dict[str, Any] = {}
-        if self.escalation is None or _moment(self.escalation) <= _moment(said):
-            changed["escalation"] = said
-        if said.state is EscalationState.PAGED:
-            changed["paged_at"] = max(said.happened_at, self.paged_at or said.happened_at)
-        if said.state is EscalationState.DUE and (self.rung_at is None or said.happened_at > self.rung_at):
-            rings = self.rings + 1 if self.rung_for == said.waiting_since else 1
-            changed |= {"rung_at": said.happened_at, "rung_for": said.waiting_since, "rings": rings}
-        return self._with(**changed)
-
-    def _bounded(self) -> Self:
-        """Everything that is open, up to MOST_OPEN, and the latest that is not."""
-        if len(self.facts) <= MOST_ENDED:
-            return self
-        waiting = {fact.fact_id for fact in state_of(self).waiting}
-        urgent = sorted(
-            (fact for fact in self.facts.values() if fact.fact_id in waiting),
-            key=lambda fact: (fact.plausible_danger, fact.heard_at, fact.fact_id),
-        )
-        others = sorted(
-            (fact for fact in self.facts.values() if fact.fact_id not in waiting),
-            key=lambda fact: (fact.heard_at, fact.fact_id),
-        )
-        kept = [*urgent[-MOST_OPEN:], *others[-MOST_ENDED:]]
-        left_out = self.left_out + max(0, len(urgent) - MOST_OPEN)
-        return self._with(facts={fact.fact_id: fact for fact in kept}, left_out=left_out)
+                said = {name: (getattr(answer, name) or "")[:LONGEST_ANSWER] or None for name in SAID}
+                answers[answer.category.value] = answer.model_copy(update=said)
+        return self._with(answers=_and(self.answers, returned.request_id, answers))
 
     def _counted(self, before: Matter) -> Self:
         """The next version, if the card says something else than before."""
-        now = self._bounded()
-        return now._with(version=before.version + (content(now) != content(before)))
+        now = within_room(self)
+        return now.model_copy(update={"version": before.version + (content(now) != content(before))})  # type: ignore[return-value]
 
     # What it comes to
 
@@ -243,11 +194,7 @@ class Matter(View):
     def alarm(self) -> datetime | None:
         """When immediate danger will have waited too long to be taken: then, and after each such time again (H7)."""
         since = state_of(self).danger_since
-        if since is None:
-            return None
-        if self.rung_at is None or self.rung_for != since:
-            return since + self.duty.take_within
-        return self.rung_at + self.duty.take_within if self.rings < MOST_PAGES else None
+        return self.paged.next(since, self.duty.take_within) if since else None
 
     def read_at(self, disclosure_id: str) -> datetime | None:
         """When somebody read it first; of a confidential place a receipt may name nobody (H2)."""
@@ -281,11 +228,6 @@ def on_duty(duty: Duty) -> type[Matter]:
     return Matter if duty == Matter.duty else type("Matter", (Matter,), {"duty": duty, "__doc__": Matter.__doc__})
 
 
-def _latest(before: Mapping[str, V], key: str, value: V) -> dict[str, V]:
-    """As many as are remembered, the one that was heard last among them."""
-    now = {**before, key: value}
-    return now if len(now) <= MOST_ENDS else dict(list(now.items())[-MOST_ENDS:])
-
-
-def _moment(said: HandoverEscalated) -> tuple[datetime, str]:
-    return said.happened_at, said.state.value
+def _and(before: Mapping[str, V], key: str, value: V) -> dict[str, V]:
+    """With this too, as what was heard last."""
+    return {**{other: known for other, known in before.items() if other != key}, key: value}

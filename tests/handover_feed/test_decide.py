@@ -27,7 +27,8 @@ from services.bus.events import (
     YesNoUnknown,
 )
 from services.bus.settings import Settings
-from services.handover_feed.view import MOST_PAGES, Matter
+from services.handover_feed.alarms import MOST as MOST_PAGES
+from services.handover_feed.view import Matter
 from services.handover_feed.wiring import duty_of, service
 from tests.handover_feed.samples import (
     CHILD,

@@ -28,7 +28,8 @@ from services.bus.events import (
 )
 from services.handover_feed.card import card as written
 from services.handover_feed.card import content
-from services.handover_feed.view import MOST_ENDED, MOST_OPEN, Matter
+from services.handover_feed.room import MOST_ENDED, MOST_ENDS, MOST_OPEN
+from services.handover_feed.view import Matter
 from services.handover_feed.wiring import ABOUT_A_MATTER
 from tests.handover_feed.samples import (
     CHILD,
@@ -248,6 +249,18 @@ def test_of_what_has_ended_the_latest_is_kept() -> None:
     assert len(old.facts) == MOST_ENDED + 1
     assert old.facts[0].fact_id == "open"
     assert old.facts[-1].fact_id == f"d{MOST_ENDED + 29}"
+
+
+def test_what_has_ended_stays_ended_however_much_comes_after() -> None:
+    """A child's years of deadlines are not all kept; what an incident on the card ended with is."""
+    due, own = expected(decision_deadline("danger"), DeadlineKind.FRONT_DOOR_DECISION), decision_deadline("danger")
+    matter = tell(danger(), due, met(own, DeadlineKind.FRONT_DOOR_DECISION), alerted(), read("alert"))
+    others = [UUID(int=number) for number in range(MOST_ENDS + 20)]
+    for number, other in enumerate(others):
+        matter = tell(met(other, DeadlineKind.OUTCOME_READ, f"met-{number}"), before=matter)
+        matter = tell(read(f"other-{number}", f"receipt-{number}"), before=matter)
+    assert max(len(matter.ended), len(matter.receipts)) <= MOST_ENDS + 2
+    assert card(shared(), before=matter).state is MatterState.CLOSED
 
 
 @pytest.mark.parametrize("subject", ["c" * 5_000, "", None])

@@ -30,7 +30,7 @@ from services.handover_feed.acting.ids import decision_id, event_id
 from services.handover_feed.acting.who import Staff
 from services.handover_feed.board import reading
 from services.handover_feed.board.reading import ActResult
-from services.handover_feed.hearing import STRATEGY
+from services.handover_feed.enquiries import STRATEGY
 
 if TYPE_CHECKING:
     from services.handover_feed.door.context import Board
