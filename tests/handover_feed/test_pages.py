@@ -246,6 +246,21 @@ async def test_each_act_by_its_form(board: Board, fold: Fold, client: httpx.Asyn
     assert not [one for one in standing.acts if one.refused]
 
 
+async def test_a_note_by_itself(board: Board, fold: Fold, client: httpx.AsyncClient) -> None:
+    """What is about no child here is a matter of its own, asked of the side that it is for, by its time."""
+    await sign_in(board, client)
+    form = hidden(await client.get("/board/note"), "/board/note")
+    answer = await client.post("/board/note", data=form | {"kind": "ASKED", "text": "Ring the home."})
+    assert answer.status_code == 422
+    assert "Ring the home." in answer.text
+    said = {"kind": "ASKED", "text": "Ring the home.", "to": "NIGHT", "due_day": "2026-11-24", "due_time": "07:00"}
+    answer = await client.post("/board/note", data=form | said)
+    page = (await client.get(answer.headers["location"])).text
+    assert "Note about no one child" in page
+    assert "By 07:00" in page
+    assert "Note about no one child" in (await client.get("/board")).text
+
+
 async def test_what_another_holds(board: Board, fold: Fold, client: httpx.AsyncClient) -> None:
     """Nobody else can close it or hand it on; who says why can release it, and both are told by name."""
     await fold.hear(night.police("child-1", "Ada Example"))

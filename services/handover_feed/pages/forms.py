@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
 from typing import Any
 
@@ -121,6 +121,16 @@ NOTE = Form(
         Field("due_time", "By what time", "24-hour clock, such as 06:30.", "time"),
     ],
 )  # fmt: skip
+
+BY_ITSELF = replace(
+    NOTE,
+    heading="Write a handover note",
+    fields=[
+        replace(NOTE.fields[0], options=[(kind.value, *words.NOTES[kind]) for kind in (NoteKind.NOTE, NoteKind.ASKED)]),
+        *NOTE.fields[1:],
+    ],
+)
+"""About no matter that the board has."""
 
 FORMS = {form.path: form for form in (TAKE, LET_GO, MAKE_LET_GO, TO_DAY, TO_NIGHT, BACK, CLOSE, NOTE)}
 """By path; `decision` and `lower` depend on the matter."""

@@ -15,6 +15,7 @@ from services.handover_feed.board import reading
 from services.handover_feed.board.reading import ActResult
 from services.handover_feed.door.context import board_of
 from services.handover_feed.pages import forms, lists, log, measures, shift
+from services.handover_feed.pages import notes as by_itself
 from services.handover_feed.pages.can import can, child, form_of
 from services.handover_feed.pages.forms import Form, Typed
 from services.handover_feed.pages.frame import Frame, frame
@@ -202,6 +203,7 @@ def _decided(typed: Typed) -> Decided:
     )
 
 
+router.include_router(by_itself.router)
 router.include_router(shift.router)
 router.include_router(measures.router)
 router.include_router(log.router)

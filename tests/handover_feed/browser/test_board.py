@@ -65,8 +65,8 @@ async def test_every_form_and_its_errors_are_accessible(house: House) -> None:
     """axe finds nothing; an error takes the focus and stands in the title."""
     await evening(house)
     page = await house.visit()
-    for form in FORMS:
-        await page.goto(f"{house.address}/board/matters/child-tom/{form}")
+    for form in ("note", *(f"matters/child-tom/{form}" for form in FORMS)):
+        await page.goto(f"{house.address}/board/{form}")
         await page.locator("main form button").click()
         await expect(page.get_by_role("alert").first).to_be_focused()
         assert (await page.title()).startswith("Error: ")

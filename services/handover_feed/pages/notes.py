@@ -1,0 +1,52 @@
+"""A handover note by itself: about no child that the board has."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+from fastapi import APIRouter, Request
+from fastapi.responses import RedirectResponse
+from starlette.responses import Response
+
+from services.bus.events import NoteKind, Team
+from services.handover_feed.acting import acts, notes
+from services.handover_feed.pages import forms
+from services.handover_feed.pages.forms import Typed
+from services.handover_feed.pages.frame import Frame, frame
+from services.handover_feed.pages.opened import act_id
+from services.handover_feed.people.site import PAGES, SITE
+from services.handover_feed.people.visit import Visit
+from services.people.visit import form_of as sent_by
+
+router = APIRouter(route_class=PAGES.route, include_in_schema=False)
+
+
+@router.get("/board/note")
+async def asks(request: Request, visit: Visit) -> Response:
+    return _form(request, await frame(request, visit.staff), Typed(), str(uuid4()))
+
+
+@router.post("/board/note")
+async def write(request: Request, visit: Visit) -> Response:
+    """It is a matter of its own, by the form's id."""
+    sent = await sent_by(SITE, request, visit.staff.csrf)
+    around, own_id, typed = await frame(request, visit.staff), act_id(sent), forms.read(forms.BY_ITSELF, sent)
+    due = forms.due(typed, around.now)
+    if typed.errors:
+        return _form(request, around, typed, own_id, 422)
+    result = await notes.note(
+        around.board, visit.staff, own_id, None, NoteKind(typed.one("kind")), typed.text("text"),
+        Team(typed.one("to")), due, note_id=own_id,
+    )  # fmt: skip
+    if result.accepted or (result.unknown and result.recorded):
+        return RedirectResponse(f"/board/matters/{own_id}?note={own_id}" if result.accepted else "/board", 303)
+    typed.errors["addressed"] = result.refused or acts.NOT_RECORDED
+    return _form(request, around, typed, own_id, 422 if result.refused else 503)
+
+
+def _form(request: Request, around: Frame, typed: Typed, own_id: str, status: int = 200) -> Response:
+    wrong = [(said, name) for name, said in typed.errors.items()]
+    return PAGES.render(
+        request, "note.html", status, form=forms.BY_ITSELF, typed=typed.values, errors=typed.errors, act_id=own_id,
+        **{**around.context, "error": wrong or None},
+    )  # fmt: skip
