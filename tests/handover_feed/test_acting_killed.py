@@ -71,7 +71,7 @@ async def test_killed_between_publishing_and_hearing_an_act_is_one_act(own: Sett
     matter, form = f"child-{uuid4().hex}", str(uuid4())
     await publish(own, told_now(matter))
     dies = board(own, "killed", "take", matter, form)
-    assert await dies.ended() == -signal.SIGKILL
+    assert await dies.ended() == -signal.SIGKILL, dies.log
     first = await on_kafka(own, HandoverActed.topic, [event_id(HandoverActed, form)])
     assert len(first) == 1, "Kafka had it before the kill"
     assert await done_at_last(own, "take", matter, form) == {"accepted": True, "refused": None}
@@ -88,7 +88,7 @@ async def test_killed_between_a_decision_and_its_act_the_same_form_completes_it(
     matter, form = f"child-{uuid4().hex}", str(uuid4())
     await publish(own, told_now(matter))
     dies = board(own, "killed", "decide", matter, form)
-    assert await dies.ended() == -signal.SIGKILL
+    assert await dies.ended() == -signal.SIGKILL, dies.log
     assert len(await said_about(own, DecisionMade.topic, matter)) == 1
     assert await said_about(own, HandoverActed.topic, matter) == []
     assert await done_at_last(own, "decide", matter, form) == {"accepted": True, "refused": None}
