@@ -14,7 +14,7 @@ from services.bus import catalogue, errors
 from services.bus.settings import Settings
 from services.cli.app import app
 from services.cli.demo.story import steps
-from services.cli.demo.timeline import WORDS
+from services.cli.demo.timeline import BOARD, WORDS
 from tests.docs.copy import ROOT
 
 README = (ROOT / "README.md").read_text("utf-8")
@@ -29,7 +29,7 @@ PAGES += sorted((ROOT / "docs").rglob("*.md"))
 def _words(command: str) -> list[str]:
     """The subcommand's words, without arguments and options: `topics plan` of `safebus topics plan --json`."""
     words = shlex.split(command)[1:]
-    return words[: 2 if words[0] in ("topics", "directory", "partner") else 1]
+    return words[: 2 if words[0] in ("topics", "directory", "partner", "board") else 1]
 
 
 @pytest.mark.parametrize("words", sorted({tuple(_words(command)) for command in COMMANDS}), ids=" ".join)
@@ -95,7 +95,7 @@ def test_the_services_are_the_catalogues() -> None:
         room = service.replace("-", "_")
         assert f"`services/{room}/`" in README
         assert room in picture
-    topics = set(re.findall(r"\b(?:police|encompass|mash|gp|strategy|deadlines)\.[a-z-]+\b", picture))
+    topics = set(re.findall(r"\b(?:police|encompass|mash|gp|strategy|deadlines|handover)\.[a-z-]+\b", picture))
     assert {f"{topic}.v1" for topic in topics} <= ours.topics.keys()
 
 
@@ -107,7 +107,7 @@ def test_the_demos_output_is_such_as_it_prints() -> None:
     assert headings <= {step.title for step in steps("run")}
     for line in lines:
         if line.startswith("  "):
-            assert any(words.split(":")[0] in line for words in WORDS.values()), line
+            assert any(words.split(":")[0] in line for words in (*WORDS.values(), *BOARD.values())), line
 
 
 def test_the_worked_example_is_the_one_that_is_shown() -> None:
