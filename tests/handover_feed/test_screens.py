@@ -25,7 +25,7 @@ from tests.handover_feed.screens import Client, a_screen, key_of
 
 @pytest.fixture
 def at(at: Settings) -> Settings:
-    return at.model_copy(update={"board_burst": 100_000})
+    return at.model_copy(update={"board_burst": 100_000, "board_streams": 1000})
 
 
 @pytest_asyncio.fixture
