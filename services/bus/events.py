@@ -1289,7 +1289,9 @@ class MatterChanged(Event):
     """The child. Absent while nobody knows for certain who it is, or when the matter is about no one child."""
 
     version: int
-    """Counts the changes of this matter from 1, without a gap."""
+    """Counts the changes of this matter from 1. Two that are close together may come in either order: the higher
+    stands.
+    """
 
     changed_at: AwareDatetime
     """When what changed it was said, UTC."""
