@@ -5,17 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from services.bus.directory import Directory
-from services.bus.envelope import Alarm, Event
-from services.bus.events import HandoverEscalated, MatterChanged, ShiftClosed
-from services.handover_feed.card import card
+from services.bus.envelope import Alarm, Event, same_cause_same_id
+from services.bus.events import (
+    DisclosureRead,
+    HandoverAct,
+    HandoverActed,
+    HandoverEscalated,
+    MatterChanged,
+    ReceiptState,
+    ShiftClosed,
+)
+from services.handover_feed.card import DOORS, card
 from services.handover_feed.view import Matter
 
 
 def show(heard: Event, matter: Matter, directory: Directory) -> Iterator[Event]:
-    """The whole card again, if what was heard changed it."""
+    """The whole card again, if what was heard changed it; and whoever takes a matter has read it."""
     now = matter.evolve(heard)
     if now.version != matter.version:
         yield _card(heard, now, heard.envelope.id, directory)
+    if isinstance(heard, HandoverActed) and heard.act is HandoverAct.TAKEN:
+        yield from _read(heard, now)
 
 
 def escalate(alarm: Alarm, matter: Matter, directory: Directory) -> Iterator[Event]:
@@ -30,6 +40,30 @@ def escalate(alarm: Alarm, matter: Matter, directory: Directory) -> Iterator[Eve
 def keep(_said: MatterChanged | ShiftClosed) -> Iterator[Event]:
     """Nothing is said on: it is kept for whoever reads the board (board/projection.py)."""
     yield from ()
+
+
+def _read(taken: HandoverActed, matter: Matter) -> Iterator[Event]:
+    """The receipts of the worker who has it now, so that nobody is told that a notification went unread.
+
+    For the front doors alone, whose workers read the board; not of what a reader must open first (H3); and of a child
+    whose place is confidential without the reader's name (H2).
+    """
+    holder, known = matter.standing.holder, matter.known
+    if holder is None or holder.person_id != taken.by.person_id or known.asked_to_declare:
+        return
+    for told in known.told:
+        if told.role in DOORS and told.event_id in taken.addresses:
+            yield DisclosureRead.because(
+                taken,
+                subject=str(told.disclosure_id),
+                receipt_id=str(same_cause_same_id("board", "receipt", str(told.disclosure_id))),
+                disclosure_id=told.disclosure_id,
+                child_id=matter.child_id or matter.matter_id,
+                role=told.role,
+                state=ReceiptState.READ,
+                happened_at=taken.acted_at,
+                practitioner=None if known.location_confidential else taken.by.name,
+            )
 
 
 def _card(cause: Event | Alarm, matter: Matter, caused_by: str, directory: Directory) -> MatterChanged:

@@ -77,6 +77,7 @@ class Informed(Model):
     """One who was told."""
 
     disclosure_id: UUID
+    event_id: str
     type: str
     role: Role
     organisation: str
@@ -133,6 +134,7 @@ class Known(Model):
             return self
         informed = Informed(
             disclosure_id=disclosure.id,
+            event_id=event.envelope.id,
             type=event.topic,
             role=disclosure.recipient_role,
             organisation="" if disclosure.location_confidential else disclosure.recipient[:LONGEST_NAME],

@@ -1,4 +1,4 @@
-"""Whatever concerns a child, and what workers do → handover.board, handover.escalations."""
+"""Whatever concerns a child, and what workers do → handover.board, handover.escalations, receipts."""
 
 from datetime import time, timedelta
 
@@ -53,7 +53,7 @@ def service(duty: Duty) -> Service:
     return Service(
         name="handover-feed",
         on=dict.fromkeys(ABOUT_A_MATTER, show) | {MatterChanged: keep, ShiftClosed: keep},
-        emits=(MatterChanged, HandoverEscalated),
+        emits=(MatterChanged, HandoverEscalated, DisclosureRead),
         view=on_duty(duty),
         on_alarm=escalate,
         projection=BOARD,

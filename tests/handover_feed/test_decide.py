@@ -11,6 +11,7 @@ from services.bus.events import (
     AdultOfConcern,
     Circumstance,
     DeadlineKind,
+    DisclosureRead,
     EscalationState,
     FactKind,
     Grading,
@@ -20,6 +21,7 @@ from services.bus.events import (
     OrganisationRecorded,
     PoliceProtection,
     ProtectiveInstruction,
+    ReceiptState,
     RecordStatus,
     RiskCriterion,
     Role,
@@ -57,7 +59,7 @@ from tests.handover_feed.samples import (
 )
 from tests.police_notifications.samples import DUTY, FORCE, MASH, SCHOOL, adult, county, organisation, record
 from tests.rooms import FRIDAY_EVENING as AT
-from tests.rooms import decide, written
+from tests.rooms import decide, of, written
 
 NAMED = county(
     record(), organisation(SCHOOL, Role.SCHOOL, name="SCHOOLMARK"), organisation(FORCE, Role.POLICE, name="Thames")
@@ -378,3 +380,36 @@ def test_facts_that_a_worker_sees_to_are_addressed() -> None:
         FactKind.INCIDENT: True,
         FactKind.ALERT_UNREAD: False,
     }
+
+
+# --- who takes it has read it -----------------------------------------------------------------------------------------
+
+
+def test_whoever_takes_a_matter_has_read_what_the_front_door_was_told() -> None:
+    """By name: else the notification counts as unread, and the authority is woken for what a worker sees to."""
+    told = notified()
+    parts, _ = decide(SERVICE, act(HandoverAct.TAKEN, "notified"), None, tell(told))
+    (receipt,) = of(DisclosureRead, parts)
+    assert (receipt.disclosure_id, receipt.state) == (told.disclosure.id, ReceiptState.READ)
+    assert (receipt.practitioner, receipt.role) == (NIA.name, told.disclosure.recipient_role)
+
+
+def test_nobody_has_read_what_they_had_not_seen_or_may_not_open() -> None:
+    """Neither what came meanwhile, nor a school's alert, nor what a reader opens first (H3), nor by a refused take."""
+    before = tell(notified("first"), alerted())
+    late = tell(notified("late"), before=before)
+    parts, _ = decide(SERVICE, act(HandoverAct.TAKEN, "first", "alerted"), None, late)
+    assert [one.disclosure_id for one in of(DisclosureRead, parts)] == [notified("first").disclosure.id]
+    asked = notified()
+    asks = asked.disclosure.model_copy(update={"declare_no_conflict": True})
+    must = tell(hear(asked.model_copy(update={"disclosure": asks}), "notified", AT))
+    assert not of(DisclosureRead, decide(SERVICE, act(HandoverAct.TAKEN, "notified"), None, must)[0])
+    taken = tell(notified(), act(HandoverAct.TAKEN, "notified"))
+    assert not of(DisclosureRead, decide(SERVICE, act(HandoverAct.TAKEN, "notified", by=DEE), None, taken)[0])
+
+
+def test_h2_a_receipt_names_nobody_where_the_place_is_confidential() -> None:
+    """The reader's name would tell who the recipient is."""
+    told = tell(notified(location_confidential=True))
+    (receipt,) = of(DisclosureRead, decide(SERVICE, act(HandoverAct.TAKEN, "notified"), None, told)[0])
+    assert receipt.practitioner is None
