@@ -15,7 +15,20 @@ from services.bus.errors import CatalogueInvalid, MustStop, NotPermitted, Surrou
 from services.cli import told
 from services.cli.app import app
 
-COMMANDS = ["up", "down", "status", "demo", "topics", "directory", "config", "publish", "run", "recover", "partner", "board"]
+COMMANDS = [
+    "up",
+    "down",
+    "status",
+    "demo",
+    "topics",
+    "directory",
+    "config",
+    "publish",
+    "run",
+    "recover",
+    "partner",
+    "board",
+]
 SLOW = ("aiokafka", "confluent_kafka", "fastavro", "pydantic", "sqlalchemy")
 
 

@@ -205,6 +205,7 @@ async def test_kafka_away(house: House) -> None:
     await page.context.close()
 
 
+@pytest.mark.soak
 async def test_many_tabs(house: House) -> None:
     """A browser opens six connections to one address: of the tabs that nobody looks at one listens, and the others
     catch up once somebody looks at them again."""

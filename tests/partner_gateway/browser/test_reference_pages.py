@@ -53,6 +53,7 @@ async def test_the_api_is_shown_and_can_be_tried(house: House) -> None:
     await context.close()
 
 
+@pytest.mark.soak
 async def test_everybody_can_use_the_api_page(house: House) -> None:
     """WCAG 2.2 AA, closed, with operations open and one being tried, and while a key is given."""
     context = await house.browser.new_context(bypass_csp=True)  # for axe's own script
