@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import cast
+from typing import Any, cast
 from uuid import uuid4
 
 import pytest
@@ -26,7 +26,8 @@ from services.handover_feed.paging.pager import Pager, egress_settings
 from services.handover_feed.paging.tables import page
 from services.partner_gateway.webhooks.egress import NotAllowed, check
 from services.partner_gateway.webhooks.message import new_secret
-from tests.handover_feed.cards import EVENING, NIGHT_WORKER, card
+from tests.handover_feed import cards
+from tests.handover_feed.cards import EVENING, NIGHT_WORKER
 from tests.handover_feed.conftest import tell
 from tests.handover_feed.log import said_about
 from tests.partner_gateway.webhook_endpoint import Endpoint, answer, status
@@ -54,6 +55,12 @@ def paged(at: Settings, endpoint: Endpoint) -> Settings:
 async def hear(board: Board, *heard: MatterChanged | HandoverEscalated) -> None:
     """What the loop does with them."""
     await tell(board, *cast(Sequence[MatterChanged], heard))
+
+
+def card(matter_id: str, version: int = 1, **fields: Any) -> MatterChanged:
+    """A matter of immediate danger, which waits unless somebody has taken or closed it."""
+    waits = fields.get("state", MatterState.OPEN) is MatterState.OPEN
+    return cards.card(matter_id, version, **{"interrupts": waits} | fields)
 
 
 def due(
@@ -151,6 +158,16 @@ async def _recorded(board: Board, attempts: int) -> None:
             if found and found.attempts >= attempts:
                 return
             await asyncio.sleep(0.02)
+
+
+async def test_new_danger_pages_although_somebody_holds_the_matter(paged: Settings, endpoint: Endpoint) -> None:
+    """Who took it an hour ago has not seen what came since, and may be asleep: the manager is told (H7)."""
+    matter = str(uuid4())
+    async with board_for(paged) as board:
+        held = {"state": MatterState.TAKEN, "taken_by": NIGHT_WORKER}
+        await hear(board, card(matter, **held, interrupts=True), due(matter))
+        assert await said(paged, matter) == [(EscalationState.PAGED, 1)]
+    assert len(endpoint.received) == 1
 
 
 async def test_it_stops_as_soon_as_somebody_takes_it(paged: Settings, endpoint: Endpoint) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from services.bus.events import EscalationState, HandoverEscalated, MatterState
+from services.bus.events import EscalationState, HandoverEscalated
 from services.bus.heard import Heard
 from services.handover_feed.acting import letters
 from services.handover_feed.acting.ids import event_id
@@ -65,7 +65,9 @@ def note(connection: sa.Connection, done: Sequence[Heard]) -> None:
 
 
 def due(connection: sa.Connection, now_us: int) -> Sequence[str]:
-    """Escalations that nobody was reached for, of matters that nobody has taken, whose time has come.
+    """Escalations that nobody was reached for, of danger that nobody has taken, whose time has come.
+
+    Danger that came to a matter which somebody holds, and which that one has not seen, waits as much as any other (H7).
 
     Of one matter only the latest: whoever is paged for it again need not hear of the time before.
     """
@@ -76,7 +78,7 @@ def due(connection: sa.Connection, now_us: int) -> Sequence[str]:
         sa.select(escalation.c.escalation_id)
         .join(card, card.c.matter_id == escalation.c.matter_id)
         .join(page, page.c.escalation_id == escalation.c.escalation_id, isouter=True)
-        .where(escalation.c.reached.is_(False), card.c.state == MatterState.OPEN.value)
+        .where(escalation.c.reached.is_(False), card.c.interrupts)
         .where(page.c.escalation_id.is_(None) | free, ~followed)
     )
     return connection.execute(query.order_by(escalation.c.waiting_us)).scalars().all()
@@ -136,10 +138,10 @@ def record(connection: sa.Connection, turn: Turn, *, tried: bool, reached: bool,
 
 
 def _still_waits(connection: sa.Connection, escalation_id: str) -> bool:
-    """Nobody was reached, and nobody has taken it since it was looked for."""
-    open_still = sa.select(escalation.c.escalation_id).join(card, card.c.matter_id == escalation.c.matter_id)
+    """Nobody was reached, and nobody has taken the danger since it was looked for."""
+    waiting = sa.select(escalation.c.escalation_id).join(card, card.c.matter_id == escalation.c.matter_id)
     this = sa.and_(escalation.c.escalation_id == escalation_id, escalation.c.reached.is_(False))
-    return connection.execute(open_still.where(this, card.c.state == MatterState.OPEN.value)).first() is not None
+    return connection.execute(waiting.where(this, card.c.interrupts)).first() is not None
 
 
 def _is(escalation_id: str) -> sa.ColumnElement[bool]:
