@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
@@ -100,6 +101,22 @@ async def test_the_summary_tells_what_a_stretch_of_time_brought(board: Board) ->
         ("a", ["f1"], ["x"])
     ]
     assert await board.access.read(lambda c: reading.summary(c, us + 1, us + 2)) == []
+
+
+async def test_no_act_is_forgotten_that_a_card_has_no_room_for(board: Board) -> None:
+    """A card keeps its latest acts; the summary and the log tell of every one, the log of refused ones too."""
+    us = int(EVENING.timestamp() * 1_000_000)
+    first = act("first", reason="On my way.")
+    refused = act("refused", refused="No.", acted_at=EVENING + timedelta(seconds=1))
+    late = act("late", HandoverAct.NOTED, acted_at=EVENING + timedelta(seconds=2))
+    await tell(board, card(acts=[first, refused]))
+    await tell(board, card(version=2, acts=[late]))
+    until = us + 10_000_000
+    assert await board.access.read(lambda c: reading.acts(c, us, until)) == [
+        ("child-1", first), ("child-1", refused), ("child-1", late),
+    ]  # fmt: skip
+    [passage] = await board.access.read(lambda c: reading.summary(c, us, until))
+    assert passage.acts == [first, late]
 
 
 @pytest.mark.parametrize("when", ["before", "after", "long after"])

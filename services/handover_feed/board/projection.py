@@ -111,7 +111,18 @@ def _note_acts(connection: sa.Connection, said: Sequence[MatterChanged]) -> None
 
 def _acts(event: MatterChanged) -> Iterator[dict[str, Any]]:
     for one in event.acts:
-        yield {"act_id": one.act_id, "matter_id": event.matter_id, "refused": one.refused}
+        yield {
+            "act_id": one.act_id,
+            "matter_id": event.matter_id,
+            "act": one.act.value,
+            "person_id": one.by.person_id,
+            "name": one.by.name,
+            "post": one.by.post,
+            "team": one.by.team.value,
+            "acted_us": _us(one.acted_at),
+            "reason": one.reason,
+            "refused": one.refused,
+        }
 
 
 def _us(at: datetime) -> int:

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
 
-from services.bus.events import CardAct, CardFact, MatterChanged, MatterState, RiskCriterion, Team
+from services.bus.events import (
+    CardAct,
+    CardFact,
+    HandoverAct,
+    MatterChanged,
+    MatterState,
+    RiskCriterion,
+    Team,
+    Worker,
+)
 from services.handover_feed.board import tables
 from services.handover_feed.risk import ORDER, order_key
 
@@ -124,16 +133,42 @@ def summary(
 ) -> list[Passage]:
     """What happened from one moment to before another, by matter, worst first: for the end of a shift."""
     found = sorted(_read(connection, tables.card.c.changed_us >= since_us), key=lambda one: order_key(one, order))
-    passages = [_passage(one, since_us, until_us) for one in found]
+    done: dict[str, list[CardAct]] = {}
+    for matter_id, one in acts(connection, since_us, until_us):
+        if one.refused is None:
+            done.setdefault(matter_id, []).append(one)
+    passages = [
+        Passage(
+            each,
+            [fact for fact in each.facts if since_us <= _us(fact.heard_at) < until_us],
+            done.get(each.matter_id, ()),
+        )
+        for each in found
+    ]
     return [one for one in passages if one.facts or one.acts]
 
 
-def _passage(found: MatterChanged, since_us: int, until_us: int) -> Passage:
-    return Passage(
-        found,
-        [fact for fact in found.facts if since_us <= _us(fact.heard_at) < until_us],
-        [act for act in found.acts if act.refused is None and since_us <= _us(act.acted_at) < until_us],
-    )
+def acts(connection: sa.Connection, since_us: int, until_us: int) -> list[tuple[str, CardAct]]:
+    """Each act from one moment to before another, refused ones too, with its matter's id, the oldest first.
+
+    All of them: a card has room for the latest alone.
+    """
+    columns = tables.act.c
+    query = sa.select(tables.act).where(columns.acted_us >= since_us, columns.acted_us < until_us)
+    return [
+        (
+            row.matter_id,
+            CardAct(
+                act_id=row.act_id,
+                act=HandoverAct(row.act),
+                by=Worker(person_id=row.person_id, name=row.name, post=row.post, team=Team(row.team)),
+                acted_at=datetime.fromtimestamp(row.acted_us / 1_000_000, UTC),
+                reason=row.reason,
+                refused=row.refused,
+            ),
+        )
+        for row in connection.execute(query.order_by(columns.acted_us, columns.act_id))
+    ]
 
 
 _kept: WeakKeyDictionary[sa.Engine, dict[str, tuple[str, int, MatterChanged]]] = WeakKeyDictionary()

@@ -44,10 +44,18 @@ card = sa.Table(
 )
 
 act = sa.Table(
-    "board_act",  # what became of each act; who acted waits for it here
+    "board_act",  # each act, whole, also when its card has room for it no more; who acted waits for it here
     metadata,
     sa.Column("act_id", sa.Text, primary_key=True),
     sa.Column("matter_id", sa.Text, nullable=False),
+    sa.Column("act", sa.Text, nullable=False),
+    sa.Column("person_id", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("post", sa.Text, nullable=False),
+    sa.Column("team", sa.Text, nullable=False),
+    sa.Column("acted_us", sa.BigInteger, nullable=False),
+    sa.Column("reason", sa.Text),
     sa.Column("refused", sa.Text),  # why, in a sentence; null when it was accepted
+    sa.Index("board_act_acted", "acted_us"),
     sqlite_with_rowid=False,
 )

@@ -10,9 +10,9 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
-from services.bus.events import MatterChanged, SeenWhat
+from services.bus.events import SeenWhat
 from services.handover_feed.acting import seen
-from services.handover_feed.board import tables
+from services.handover_feed.board import reading
 from services.handover_feed.door.context import board_of
 from services.handover_feed.pages import words
 from services.handover_feed.people.site import PAGES
@@ -23,6 +23,7 @@ from services.handover_feed.tables import declared
 DAYS = 7
 MOST = 200
 """Entries on one page."""
+EVER = 1 << 62
 
 router = APIRouter(route_class=PAGES.route, include_in_schema=False)
 
@@ -58,20 +59,16 @@ async def log(
 
 
 def _acts(connection: sa.Connection, since_us: int) -> list[Entry]:
-    query = sa.select(tables.card.c.content).where(tables.card.c.changed_us >= since_us)
-    cards = (MatterChanged.model_validate_json(content) for content in connection.execute(query).scalars())
     return [
         Entry(
             int(one.acted_at.timestamp() * 1e6),
             words.moment(one.acted_at),
             f"{words.worker(one.by)} ({words.team(one.by.team)})",
             words.act(one.act, refused=one.refused is not None),
-            card.matter_id,
+            matter_id,
             one.refused or "",
         )
-        for card in cards
-        for one in card.acts
-        if one.acted_at.timestamp() * 1e6 >= since_us
+        for matter_id, one in reading.acts(connection, since_us, EVER)
     ]
 
 
