@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,12 +11,13 @@ import sqlalchemy as sa
 from fastapi import Request
 from pydantic_core import to_json
 
-from services.bus.events import MatterChanged, MatterState, Team
+from services.bus.events import MatterChanged, MatterState, RiskCriterion, Team
 from services.handover_feed.board import reading, tables
 from services.handover_feed.door.context import Board, board_of
 from services.handover_feed.pages import words
 from services.handover_feed.pages.shown import Shown
 from services.handover_feed.people.site import Staff
+from services.handover_feed.risk import order_key
 from services.handover_feed.shifts import Shift, next_morning, shift_of
 from services.handover_feed.tables import declared
 from services.handover_feed.wiring import duty_of
@@ -60,7 +62,7 @@ class Frame:
         """For the templates."""
         return {
             "danger": self.danger,
-            "danger_ids": to_json([m.id for m in self.danger]).decode(),
+            "danger_by": to_json({m.id: m.danger_by for m in self.danger}).decode(),
             "places": self.places,
             "shift": shift_words(self.shift, self.now),
             "after": self.after,
@@ -94,7 +96,7 @@ async def frame(request: Request, staff: Staff) -> Frame:
 
     def look(connection: sa.Connection) -> tuple[str, list[MatterChanged], dict[str, bool], dict[str, int]]:
         after = f"{reading.epoch(connection)}.{reading.last(connection)}"
-        return after, _danger(connection), _declared(connection, staff), _counts(connection, staff)
+        return after, _danger(connection, board.order), _declared(connection, staff), _counts(connection, staff)
 
     after, cards, said, counts = await board.access.read(look)
     return Frame(
@@ -111,11 +113,11 @@ async def frame(request: Request, staff: Staff) -> Frame:
     )
 
 
-def _danger(connection: sa.Connection) -> list[MatterChanged]:
-    """Of both sides: danger waits for no side's hours. What has waited longest is first."""
+def _danger(connection: sa.Connection, order: Sequence[RiskCriterion]) -> list[MatterChanged]:
+    """Of both sides: danger waits for no side's hours. The worst is first."""
     query = sa.select(tables.card.c.content).where(tables.card.c.open, tables.card.c.interrupts)
     found = [MatterChanged.model_validate_json(content) for content in connection.execute(query).scalars()]
-    return sorted(found, key=lambda card: (card.waiting_since or card.changed_at, card.matter_id))
+    return sorted(found, key=lambda card: order_key(card, order))
 
 
 def _declared(connection: sa.Connection, staff: Staff) -> dict[str, bool]:

@@ -112,6 +112,11 @@ class Shown:
         """Immediate danger that no person has lowered and that nobody has taken (H7)."""
         return self.card.interrupts
 
+    @property
+    def danger_by(self) -> list[str]:
+        """Tells one danger of a child from the next: the marks of what is open and says what happened."""
+        return [mark(one.fact_id) for one in self.unaddressed if one.kind in TELLS]
+
     @cached_property
     def in_danger(self) -> bool:
         return self.open and any(one.criterion is RiskCriterion.IMMEDIATE_DANGER for one in self.reasons)

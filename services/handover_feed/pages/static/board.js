@@ -101,7 +101,8 @@ function begin() {
     if (Number(shown?.dataset.version ?? 0) >= version) return; // it was changed by what this page did itself
     fresh.set(id, !!shown);
     count();
-    if (interrupts || named("data-danger", id)) danger();
+    if (interrupts) warn(id);
+    if (interrupts || known.has(id) || sounded.has(id)) danger();
   }
 
   function count() {
@@ -154,7 +155,8 @@ function begin() {
     const still = key && named(attribute, key, part);
     if (still) scrollBy({ top: still.getBoundingClientRect().top - top, behavior: "instant" });
     if (inside) ((id && $(id)) || (href && named("href", href, part)) || $("main")).focus({ preventScroll: true });
-    if (page.getElementById("danger")?.hidden) $("danger").hidden = true; // what no longer waits is gone from it
+    interrupted(page.getElementById("danger"));
+    banner.hidden = !known.size; // what no longer waits is gone from it
     after = page.getElementById("live").dataset.after;
     fresh.clear();
     shownAt = performance.now();
@@ -165,35 +167,95 @@ function begin() {
   }
 
   // ---- Immediate danger: banner, title, sound, an alert that is read out; the focus stays where it is
-  const title = document.title.replace(/^Immediate danger \(\d+\) – /, "");
+  const title = document.title.replace(/^Immediate danger \(\d+\) – /, ""), banner = $("danger");
+  let known = dangers(banner), asking = false, failures = 0, retrying; // who is in danger, and by what was said of it
+  const sounded = new Set(); // those announced by the stream's word alone, until the banner itself has them
+
+  function dangers(section) { return new Map(Object.entries(JSON.parse(section.dataset.all))); }
+
+  // The stream's word is enough to interrupt: what the banner says of it follows, however often it must be asked for.
+  function warn(id) {
+    if (known.has(id) || sounded.has(id)) return;
+    sounded.add(id);
+    redraw(() => {
+      const line = document.createElement("li"), link = document.createElement("a"), more = document.createElement("span");
+      line.dataset.danger = id;
+      link.href = `/board/matters/${encodeURIComponent(id)}`;
+      link.textContent = "A child";
+      more.className = "danger__state";
+      more.textContent = "Nobody has taken this.";
+      line.append(link, " ", more);
+      if (!known.size) $("danger-list").replaceChildren(); // what stood there no longer waits
+      $("danger-list").prepend(line);
+      banner.hidden = false;
+    });
+    counted();
+    say("A child. Nobody has taken this.");
+    beep();
+  }
 
   async function danger() {
+    clearTimeout(retrying);
+    if (asking) return void (asking = "again");
+    asking = true;
     let next;
     try {
-      const answer = await fetch("/board/danger", { redirect: "error" });
+      const answer = await fetch("/board/danger", { redirect: "manual", signal: AbortSignal.timeout(10_000) });
       next = answer.ok && new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("danger");
-    } catch { /* told when the connection is back */ }
-    if (!next) return;
-    const here = $("danger"), was = new Set(JSON.parse(here.dataset.all)), now = JSON.parse(next.dataset.all);
-    const arrived = now.filter((id) => !was.has(id)), height = here.offsetHeight, from = scrollY;
-    here.dataset.all = next.dataset.all;
-    if (now.length) {
-      const focused = document.activeElement?.closest?.("[data-danger]")?.dataset.danger;
-      here.innerHTML = next.innerHTML;
-      here.hidden = false;
-      const again = focused && named("data-danger", focused, here);
-      if (again) again.querySelector("a").focus({ preventScroll: true });
+    } catch { /* asked for again */ }
+    const more = asking === "again";
+    asking = false;
+    if (next) {
+      failures = 0;
+      interrupted(next, more);
+      if (more) danger();
     } else {
-      for (const line of here.querySelectorAll(".danger__state")) put(line, "It no longer waits.");
+      retrying = setTimeout(danger, Math.min(LONGEST, 500 * 2 ** failures++) * (0.75 + Math.random() / 2));
     }
-    const grown = here.offsetHeight - height;
-    if (grown && from > 0 && scrollY === from) scrollBy({ top: grown, behavior: "instant" });
-    document.title = (now.length ? `Immediate danger (${now.length}) – ` : "") + title;
+  }
+
+  function interrupted(next, more = false) {
+    const now = dangers(next), isNew = ([id, facts]) => facts.some((fact) => !known.get(id)?.includes(fact)) || !known.has(id);
+    const arrived = [...now].filter(isNew).map(([id]) => id), silent = arrived.filter((id) => !sounded.has(id));
+    redraw(() => {
+      if (now.size) {
+        const unfolded = banner.querySelector("details")?.open;
+        banner.innerHTML = next.innerHTML;
+        banner.hidden = false;
+        const rest = banner.querySelector("details");
+        if (rest) rest.open = unfolded || arrived.some((id) => named("data-danger", id, rest));
+      } else {
+        for (const line of banner.querySelectorAll(".danger__state")) put(line, "It no longer waits.");
+        put($("danger-count"), "");
+      }
+    });
+    known = now;
+    for (const id of more ? now.keys() : [...sounded]) sounded.delete(id); // what the stream told since is asked for next
+    counted();
     if (!arrived.length) return;
-    const line = named("data-danger", arrived[0], here)?.textContent ?? "";
+    say(arrived.map((id) => named("data-danger", id, banner)?.textContent.trim().replace(/\s+/g, " ")).join(" "));
+    if (silent.length) beep();
+  }
+
+  function redraw(change) {
+    const focused = banner.contains(document.activeElement) && document.activeElement.closest("[data-danger]")?.dataset.danger;
+    const height = banner.offsetHeight, from = scrollY;
+    change();
+    const still = focused && named("data-danger", focused, banner);
+    if (still) still.querySelector("a").focus({ preventScroll: true });
+    const grown = banner.offsetHeight - height;
+    if (grown && from > 0 && scrollY === from) scrollBy({ top: grown, behavior: "instant" });
+  }
+
+  function counted() {
+    const many = new Set([...known.keys(), ...sounded]).size;
+    document.title = (many ? `Immediate danger (${many}) – ` : "") + title;
+    if (many) put($("danger-count"), many > 1 ? `: ${many} children` : "");
+  }
+
+  function say(whom) {
     put($("live-danger"), "");
-    put($("live-danger"), `Immediate danger. ${line.trim().replace(/\s+/g, " ")} This board is not a substitute for 999.`);
-    beep();
+    put($("live-danger"), `Immediate danger. ${whom} This board is not a substitute for 999.`);
   }
 
   // ---- Controls
