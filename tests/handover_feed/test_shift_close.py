@@ -20,10 +20,12 @@ from services.handover_feed.shifts import shift_of
 from tests.handover_feed.cards import NIGHT_WORKER, card
 from tests.handover_feed.conftest import tell
 from tests.handover_feed.fold import Fold, folded
-from tests.handover_feed.night import NOW, police
+from tests.handover_feed.night import NOW, danger, police
 
 DAY_WORKER = NIGHT_WORKER.model_copy(update={"person_id": "person-day", "name": "Dee Day", "team": Team.DAY})
 OTHER = NIGHT_WORKER.model_copy(update={"person_id": "person-other", "name": "Ola Other"})
+LATE = datetime(2026, 11, 24, 8, 5, tzinfo=UTC)
+"""Towards the end of the night."""
 MORNING = datetime(2026, 11, 24, 8, 35, tzinfo=UTC)
 
 
@@ -56,6 +58,7 @@ async def did(board: Board, matter_id: str, act: HandoverAct, by: Any = NIGHT_WO
 async def test_a_shift_is_not_closed_while_one_matter_is_unaddressed(night: Any) -> None:
     """Taken ones need somebody's word that they stay; what nobody sees to may not stay at night."""
     board, fold, closed = night
+    board.clock.step(LATE)
     for name in "abcd":
         await fold.hear(police(f"child-{name}", "Ada Example"))
     await did(board, "child-a", HandoverAct.HANDED_TO_DAY)
@@ -85,14 +88,50 @@ async def test_a_shift_is_not_closed_while_one_matter_is_unaddressed(night: Any)
 async def test_a_shift_is_closed_once_whoever_closes_it_again(night: Any) -> None:
     """Two workers at once, or one form twice: the first has closed it for both."""
     board, _, closed = night
+    board.clock.step(LATE)
     for worker in (NIGHT_WORKER, OTHER, NIGHT_WORKER):
         assert (await shifts.close(board, worker)).refused is None
     assert [event.by for event in closed] == [NIGHT_WORKER]
 
 
+async def test_a_shift_that_has_hardly_begun_is_not_closed(night: Any) -> None:
+    """Nobody leaves a night at 3:05 of which nothing happens to be open: what comes until its end must be seen to."""
+    board, _, closed = night
+    for at, said in ((NOW, shifts.TOO_EARLY), (LATE - timedelta(minutes=6), shifts.TOO_EARLY), (LATE, None)):
+        board.clock.step(at)
+        assert (await shifts.close(board, NIGHT_WORKER)).refused == (
+            said and said.format("08:30 on Tuesday", "08:00 on Tuesday")
+        )
+    assert len(closed) == 1
+
+
+async def test_what_comes_after_a_shift_was_closed_opens_it_again(night: Any) -> None:
+    """Danger ten minutes before its end is no less unaddressed because somebody closed the shift before."""
+    board, fold, closed = night
+    board.clock.step(LATE)
+    assert (await shifts.close(board, NIGHT_WORKER)).refused is None
+    board.clock.step(LATE + timedelta(minutes=15))
+    await fold.hear(danger("child-a"))
+    closing = await shifts.close(board, NIGHT_WORKER)
+    assert [one.matter_id for one in closing.unaddressed] == ["child-a"]
+    assert not await shifts.is_closed(board, closing.shift)
+    board.clock.step(LATE + timedelta(minutes=18))
+    await did(board, "child-a", HandoverAct.HANDED_TO_DAY)
+    assert not await shifts.is_closed(board, closing.shift)
+    for _ in range(2):
+        assert (await shifts.close(board, NIGHT_WORKER)).refused is None
+        assert await shifts.is_closed(board, closing.shift)
+    assert [event.handed_on for event in closed] == [[], ["child-a"]]
+    assert len({event.envelope.id for event in closed}) == 2
+    board.clock.step(MORNING)
+    await fold.hear(police("child-b", "Ben Example"))
+    assert await shifts.is_closed(board, closing.shift)
+
+
 async def test_without_an_acknowledgement_a_shift_is_not_closed(night: Any) -> None:
     """The same form again closes it."""
     board, fold, closed = night
+    board.clock.step(LATE)
     fold.away = True
     closing = await shifts.close(board, NIGHT_WORKER)
     assert closing.refused == acts.NOT_RECORDED
@@ -107,6 +146,7 @@ async def test_in_the_morning_the_night_still_closes_its_own_shift(night: Any) -
     board, _, closed = night
     board.clock.step(MORNING)
     await shifts.close(board, NIGHT_WORKER)
+    board.clock.step(MORNING + timedelta(hours=8))
     await shifts.close(board, DAY_WORKER)
     assert [event.shift_id for event in closed] == ["NIGHT-2026-11-23", "DAY-2026-11-24"]
 

@@ -5,13 +5,14 @@ A matter that comes while a shift is being closed belongs to whoever is on duty 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from services.bus.calendar import LONDON
 from services.bus.events import CardAct, CardFact, FactKind, HandoverAct, MatterChanged, MatterState, ShiftClosed, Team
 from services.handover_feed.acting.acts import NOT_RECORDED
 from services.handover_feed.acting.ids import event_id
@@ -20,6 +21,7 @@ from services.handover_feed.acting.tables import letter
 from services.handover_feed.acting.who import Staff, worker
 from services.handover_feed.board import reading
 from services.handover_feed.board.reading import Passage
+from services.handover_feed.board.tables import card
 from services.handover_feed.shifts import Shift, shift_of
 from services.handover_feed.wiring import duty_of
 
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
     from services.handover_feed.door.context import Board
 
 NOT_YET = "{} of this shift's matters are still open: hand each on, close it, or say that it stays."
+TOO_EARLY = "This shift ends at {}: it can be closed from {} on."
+CLOSES_FROM = timedelta(minutes=30)
+"""So long before its end a shift can be closed, and not earlier: nobody leaves a night that has just begun."""
 HANDED = {Team.DAY: HandoverAct.HANDED_TO_NIGHT, Team.NIGHT: HandoverAct.HANDED_TO_DAY}
 
 
@@ -79,7 +84,7 @@ async def unaddressed(board: Board, team: Team, stays: Collection[str] = ()) -> 
         stays: ids of the matters of which somebody said that they stay.
     """
     cards = await board.access.read(lambda connection: reading.cards(connection, team=team, order=board.order))
-    return [card for card in cards if not (may_stay(card) and card.matter_id in stays)]
+    return [one for one in cards if not (may_stay(one) and one.matter_id in stays)]
 
 
 def may_stay(card: MatterChanged) -> bool:
@@ -91,16 +96,21 @@ def may_stay(card: MatterChanged) -> bool:
 
 
 async def close(board: Board, staff: Staff, *, stays: Collection[str] = ()) -> Closing:
-    """Close this worker's shift, once: of two who close it, the first has closed it for both.
+    """Close this worker's shift: of two who close it, the first has closed it for both.
+
+    What comes after that opens it again: once it is seen to, the shift is closed anew, with an event of its own.
 
     Args:
         stays: ids of the matters of which the worker said that they stay with this side.
     """
     shift, team = own_shift(board, staff.team), staff.team
-    if await is_closed(board, shift):
-        return Closing(shift, [], None)
+    if (opens := shift.ends_at - CLOSES_FROM) > board.clock.now():
+        return Closing(shift, [], TOO_EARLY.format(_clock(shift.ends_at), _clock(opens)))
     if left := await unaddressed(board, team, stays):
         return Closing(shift, left, NOT_YET.format(len(left)))
+    closings = await _closings(board, shift)
+    if await _stands(board, shift, closings):
+        return Closing(shift, [])
     since_us, until_us = _us(shift.began_at), board.now_us
     passages = await board.access.read(
         lambda connection: reading.summary(connection, since_us, until_us + 1, order=board.order)
@@ -117,16 +127,51 @@ async def close(board: Board, staff: Staff, *, stays: Collection[str] = ()) -> C
         stays=sorted(stays),
     )
     try:
-        await board.letters.say((event, _event_id(shift)))
+        await board.letters.say((event, _event_id(shift, len(closings))))
     except NotRecorded:
         return Closing(shift, [], NOT_RECORDED)
     return Closing(shift, [])
 
 
 async def is_closed(board: Board, shift: Shift) -> bool:
-    """Whether Kafka has it that somebody closed this shift."""
-    done = sa.select(letter.c.event_id).where(letter.c.event_id == _event_id(shift), letter.c.content.is_(None))
-    return await board.access.read(lambda connection: connection.execute(done).first()) is not None
+    """Whether Kafka has it that somebody closed this shift, and nothing came to its side since."""
+    return await _stands(board, shift, await _closings(board, shift))
+
+
+async def _closings(board: Board, shift: Shift) -> list[int]:
+    """When it was closed, each time, as far as Kafka has it."""
+    columns = letter.c
+
+    def look(connection: sa.Connection) -> list[int]:
+        found: list[int] = []
+        while at_us := connection.execute(
+            sa.select(columns.at_us).where(columns.event_id == _event_id(shift, len(found)), columns.content.is_(None))
+        ).scalar():
+            found.append(at_us)
+        return found
+
+    return await board.access.read(look)
+
+
+async def _stands(board: Board, shift: Shift, closings: Sequence[int]) -> bool:
+    """Whether nothing came after the latest closing: no matter for this side, and no act of this side until its next
+    shift begins."""
+    if not closings:
+        return False
+    since_us, next_us = closings[-1] + 1, _us(shift_of(shift.ends_at, duty_of(board.settings)).ends_at)
+    columns = card.c
+    came = sa.select(columns.matter_id).where(
+        columns.team == shift.team.value,
+        columns.state == MatterState.OPEN.value,
+        columns.changed_us.between(since_us, _us(shift.ends_at)),
+    )
+
+    def look(connection: sa.Connection) -> bool:
+        done = (one for _, one in reading.acts(connection, since_us, next_us) if one.refused is None)
+        acted = any(one.by.team is shift.team and one.act is not HandoverAct.NOTED for one in done)
+        return not acted and connection.execute(came).first() is None
+
+    return await board.access.read(look)
 
 
 async def summary(board: Board, shift: Shift) -> Summary:
@@ -159,7 +204,7 @@ async def summary(board: Board, shift: Shift) -> Summary:
         ended=acts(HandoverAct.CLOSED),
         handed_on=acts(HandoverAct.HANDED_TO_DAY, HandoverAct.HANDED_TO_NIGHT, HandoverAct.TAKEN_BACK),
         lowered=acts(HandoverAct.RISK_CHANGED),
-        waiting=[(card, shift.ends_at - card.waiting_since) for card in waiting if card.waiting_since],
+        waiting=[(one, shift.ends_at - one.waiting_since) for one in waiting if one.waiting_since],
         escalated=[p.card for p in passages if p.card.escalation],
     )
 
@@ -168,8 +213,13 @@ def _did(passage: Passage, act: HandoverAct | None) -> bool:
     return any(done.act is act for done in passage.acts)
 
 
-def _event_id(shift: Shift) -> str:
-    return event_id(ShiftClosed, shift.shift_id)
+def _event_id(shift: Shift, before: int) -> str:
+    """Of its closing after so many others."""
+    return event_id(ShiftClosed, f"{shift.shift_id} {before}" if before else shift.shift_id)
+
+
+def _clock(at: datetime) -> str:
+    return at.astimezone(LONDON).strftime("%H:%M on %A")
 
 
 def _us(at: datetime) -> int:

@@ -56,7 +56,7 @@ async def test_every_list_and_matter_is_accessible(house: House) -> None:
     await clean_by_day_and_night(page)
     await page.goto(f"{house.address}/board/shift")
     await page.get_by_role("button", name="Close the shift").click()
-    await expect(page.get_by_role("alert").first).to_contain_text("still open")
+    await expect(page.get_by_role("alert").first).to_contain_text("it can be closed from")
     await clean_by_day_and_night(page)
     await page.context.close()
 
