@@ -88,4 +88,4 @@ def escalation(state: HandoverEscalated) -> str:
 
 def moment(at: datetime) -> str:
     """A moment as a reader reads it, in Europe/London."""
-    return at.astimezone(LONDON).strftime("%H:%M on %-d %B %Y")
+    return at.astimezone(LONDON).strftime("%H:%M on %-d %B %Y") if 1 < at.year < 9999 else "a time not known"

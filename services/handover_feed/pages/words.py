@@ -144,20 +144,36 @@ def span(long: timedelta) -> str:
     return " ".join(told[:2])
 
 
+NO_TIME = "time not known"
+"""Said of a moment outside the calendar, such as 0001-01-01, which some systems send for none."""
+
+
+def local(at: datetime) -> datetime | None:
+    """As London's clocks show it; None outside the calendar."""
+    try:
+        return at.astimezone(LONDON)
+    except (OverflowError, ValueError):
+        return None
+
+
 def clock(at: datetime) -> str:
     """03:12: at night and in a hurry, nobody has to look for am or pm."""
-    return f"{at.astimezone(LONDON):%H:%M}"
+    here = local(at)
+    return f"{here:%H:%M}" if here else NO_TIME
 
 
 def moment(at: datetime) -> str:
     """Monday 23 November 2026 at 03:12"""
-    here = at.astimezone(LONDON)
-    return f"{here:%A} {day(here.date())} at {clock(at)}"
+    here = local(at)
+    return f"{here:%A} {day(here.date())} at {here:%H:%M}" if here else NO_TIME
 
 
 def near(at: datetime, now: datetime) -> str:
     """03:12 today is `03:12`; else yesterday at 03:12, tomorrow at 08:30, or the day with its date."""
-    days = (at.astimezone(LONDON).date() - now.astimezone(LONDON).date()).days
+    here, today = local(at), local(now)
+    if here is None or today is None:
+        return NO_TIME
+    days = (here.date() - today.date()).days
     if days == 0:
         return clock(at)
     name = {1: "tomorrow", -1: "yesterday"}.get(days)
