@@ -8,6 +8,8 @@ from services.handover_feed.door import api, stream
 from services.handover_feed.door.context import Board
 from services.handover_feed.pages import routes as pages
 from services.handover_feed.people import visit as people
+from services.handover_feed.people.site import PAGES
+from services.people.errors import ErrorPages
 from services.web import problems
 from services.web.limits import Limits
 from services.web.protect import Protect
@@ -29,5 +31,6 @@ def application(board: Board) -> FastAPI:
     at = board.settings
     app.add_middleware(Limits, rate=at.board_rate, burst=at.board_burst, most=lambda _path: MOST_BODY)
     app.add_middleware(problems.Faults)
+    app.add_middleware(ErrorPages, pages=PAGES, programs=("/v1",))
     app.add_middleware(Protect)
     return app
