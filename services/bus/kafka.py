@@ -183,6 +183,7 @@ class KafkaBroker:
         end = time.monotonic() + ANSWER_WITHIN + 5
         while not answer.done():  # librdkafka tries a wrong password for ever; it only times out
             if time.monotonic() > end:  # or not even that, once its client was let go
+                self._admin = None
                 raise Surroundings("the broker does not answer")
             await asyncio.wait([answer], timeout=0.1)
             self._ask().poll(0)
@@ -196,6 +197,7 @@ class KafkaBroker:
                 return None
             if "AUTH" in name:
                 raise NotPermitted(f"the broker refused {self.principal} ({name})") from error
+            self._admin = None  # after a broker that stood still for long, one never found it again: seen
             raise Surroundings(f"the broker is away ({name})") from error
 
     async def close(self) -> None:

@@ -22,7 +22,7 @@ from services.bus.clock import Clock
 from services.bus.codec import Codec
 from services.bus.errors import EXIT_TRY_AGAIN, SafebusError
 from services.bus.events import DeadLetter
-from services.bus.health import Health
+from services.bus.health import PROCESS
 from services.bus.http import StatusPage
 from services.bus.kafka import KafkaBroker
 from services.bus.logs import configure
@@ -71,7 +71,7 @@ def tune_the_interpreter() -> None:
 
 
 async def _serve(service: Service, at: Settings, beside: Beside | None) -> int:
-    health = Health()
+    health = PROCESS
     broker = broker_for(at, at.principal or service.name)
     loop = Loop(
         service,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 
 import pytest
@@ -47,6 +48,23 @@ async def test_broker_stands_still_service_says_so_and_goes_on(house: House) -> 
     house.freeze()
     await says_the_broker_is_away(victim)
     house.thaw()
+    await victim.is_ready()
+    await house.publish(100)
+    await house.kept_the_promise()
+    assert victim.lives
+
+
+@pytest.mark.soak
+async def test_broker_stands_still_for_long_and_service_finds_it_again(house: House) -> None:
+    """As after a machine was suspended: every client has given its connections up, and none may stay without."""
+    await house.publish(100)
+    victim = house.victim()
+    await house.kept_the_promise()
+    house.freeze()
+    await says_the_broker_is_away(victim)
+    await asyncio.sleep(60)
+    house.thaw()
+    house.patience = 30
     await victim.is_ready()
     await house.publish(100)
     await house.kept_the_promise()

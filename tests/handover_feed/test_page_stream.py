@@ -8,7 +8,9 @@ from contextlib import AsyncExitStack
 import httpx
 import pytest
 
+from services.bus.health import PROCESS
 from services.bus.settings import Settings
+from services.handover_feed.door import stream as pages
 from services.handover_feed.door.context import Board
 from services.handover_feed.people import staff
 from services.web import stream
@@ -70,3 +72,23 @@ async def test_nobody_has_more_streams_than_a_few(at: Settings, board: Board, do
         assert await page.first() == 429
         other, _ = await signed_in(board, door)
         assert await other.first() == 200
+
+
+async def test_a_page_is_not_live_while_the_board_hears_nothing(
+    board: Board, door: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With Kafka away its stream ends and none begins, so that it says how old it is; then it goes on by itself."""
+    monkeypatch.setattr(stream, "HEARTBEAT", 0.2)
+    monkeypatch.setattr(stream, "AGAIN", 0.1)
+    monkeypatch.setattr(pages, "DEAF", 0.3)
+    page, _ = await signed_in(board, door)
+    async with asyncio.timeout(20), page.open() as told:
+        await anext(told)
+        PROCESS.waiting("the broker is away")
+        try:
+            assert [one.kind async for one in told][-1] == "goodbye"
+            assert await page.first() == 503
+        finally:
+            PROCESS.ready()
+    async with asyncio.timeout(20), page.open() as told:
+        await anext(told)

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Header, Query, Request
 from starlette.responses import Response
 
+from services.bus.health import PROCESS
 from services.handover_feed.board import reading
 from services.handover_feed.board.hub import PAGES, SCREENS, frames_of
 from services.handover_feed.board.reading import Change
@@ -31,6 +32,9 @@ CATCH_UP = 32
 
 BEAT = b"event: beat\ndata: {}\n\n"
 """By which a page knows that its stream stands: without one for a while, it says that the connection is lost."""
+
+DEAF = 15.0
+"""Seconds without the bus after which a page may not say that it is live: its stream ends, and none begins."""
 
 router = APIRouter()
 
@@ -65,7 +69,10 @@ async def pages(
     board = board_of(request)
 
     async def may() -> bool:
-        return await left(SITE, request) > 0
+        return PROCESS.deaf_for <= DEAF and await left(SITE, request) > 0
+
+    if PROCESS.deaf_for > DEAF:
+        raise Problem(503, "try-again", "the board hears nothing new now", headers={"Retry-After": "5"})
 
     cursor = cursor_of(last_event_id or after) or await board.access.read(_now)
     await _beyond(board, cursor)
