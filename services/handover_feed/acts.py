@@ -65,7 +65,7 @@ class Standing(Model):
             return self
         refused = self.refusal(acted, duty)
         noted = self._noting(acted.act_id, acted.act, acted.by, acted.acted_at, acted.reason, refused)
-        return noted if refused else noted._moved(acted)
+        return noted if refused else noted._moved(acted, duty)
 
     def noted(self, note: HandoverNoted) -> Self:
         """A note is nobody's taking or leaving; it stands among what was done."""
@@ -127,8 +127,8 @@ class Standing(Model):
         since = _clock(self.taken_at, acted.acted_at)
         return f"{self.holder.name}, {self.holder.post}, has had it since {since}"
 
-    def _moved(self, acted: HandoverActed) -> Self:
-        """Who has it once an act has taken effect."""
+    def _moved(self, acted: HandoverActed, duty: Duty) -> Self:
+        """Who has it once an act has taken effect. What is let go waits for whoever is on duty then."""
         addressed = tuple(acted.addresses[:MOST_IDS])
         moved: dict[str, Any] = {
             "holder": None, "taken_at": None, "side": acted.by.team, "last": acted.act, "moved_at": acted.acted_at,
@@ -141,7 +141,10 @@ class Standing(Model):
                 taken_at = self.taken_at if mine else acted.acted_at
                 seen = _latest(self.seen, addressed) if mine else addressed
                 return self._with(moved | {"holder": acted.by, "taken_at": taken_at, "seen": seen})
-            case HandoverAct.LET_GO | HandoverAct.TAKEN_BACK:
+            case HandoverAct.LET_GO:
+                side = team_on_duty(acted.acted_at, duty)
+                return self._with(moved | freed | {"side": side, "seen": _latest(self.seen, addressed)})
+            case HandoverAct.TAKEN_BACK:
                 return self._with(moved | freed | {"seen": _latest(self.seen, addressed)})
             case HandoverAct.HANDED_TO_DAY | HandoverAct.HANDED_TO_NIGHT:
                 return self._with(moved | freed | {"side": TO[acted.act]})

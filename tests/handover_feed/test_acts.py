@@ -85,6 +85,14 @@ def test_who_lets_it_go_leaves_it_open() -> None:
     assert "Nobody" in (refused(card(danger(), act(LET_GO, reason=None))) or "")
 
 
+def test_what_a_day_manager_lets_go_at_night_is_the_nights() -> None:
+    """Who looks in at 3 a.m. and leaves it does not leave it to a team that comes at half past eight."""
+    for_a_while = card(danger(), act(TAKEN, "danger", by=DEE), act(LET_GO, "danger", by=DEE, at=AT + HOUR))
+    assert standing(for_a_while) == (MatterState.OPEN, Team.NIGHT, None)
+    released = card(danger(), act(TAKEN, "danger"), act(LET_GO, "danger", by=DEE, at=AT + HOUR))
+    assert standing(released) == (MatterState.OPEN, Team.NIGHT, None)
+
+
 def test_what_is_handed_on_is_open_on_the_other_side() -> None:
     """Each matter that the night leaves is the day's from then on, and waits since it came."""
     shown = card(notified(), act(TAKEN, "notified"), act(TO_DAY, "notified", at=AT + HOUR))
