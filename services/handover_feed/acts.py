@@ -55,6 +55,8 @@ class Standing(Model):
     """Facts that somebody saw to who does so no longer."""
     released_at: AwareDatetime | None = None
     closed: tuple[str, ...] = ()
+    closed_by: Worker | None = None
+    """Who closed it last."""
     lowered: tuple[Lowering, ...] = ()
     acts: tuple[CardAct, ...] = ()
     ids: tuple[str, ...] = ()
@@ -91,6 +93,8 @@ class Standing(Model):
             if not (acted.act is HandoverAct.TAKEN and self._left_behind(acted, duty)):
                 return f"{self._who(acted)}."
         match acted.act:
+            case HandoverAct.TAKEN if self.last is HandoverAct.CLOSED and set(acted.addresses) <= set(self.closed):
+                return self._ended(acted)
             case HandoverAct.LET_GO if not self.holder:
                 return "Nobody had taken this."
             case HandoverAct.HANDED_TO_DAY | HandoverAct.HANDED_TO_NIGHT:
@@ -122,6 +126,12 @@ class Standing(Model):
         news = set(acted.addresses) - set(self.seen)
         return acted.by.team is on_duty and self.holder.team is not on_duty and bool(news)
 
+    def _ended(self, acted: HandoverActed) -> str:
+        at = _clock(self.moved_at, acted.acted_at)
+        return (
+            f"{self.closed_by.name}, {self.closed_by.post}, closed this at {at}." if self.closed_by else "It is closed."
+        )
+
     def _who(self, acted: HandoverActed) -> str:
         assert self.holder
         since = _clock(self.taken_at, acted.acted_at)
@@ -149,7 +159,7 @@ class Standing(Model):
             case HandoverAct.HANDED_TO_DAY | HandoverAct.HANDED_TO_NIGHT:
                 return self._with(moved | freed | {"side": TO[acted.act]})
             case HandoverAct.CLOSED:
-                return self._with(moved | {"closed": _latest(self.closed, addressed)})
+                return self._with(moved | {"closed": _latest(self.closed, addressed), "closed_by": acted.by})
         judged = (
             Lowering(
                 criterion=criterion,

@@ -141,6 +141,16 @@ def test_a_closure_never_hides_what_the_worker_had_not_seen() -> None:
     assert shown.waiting_since == AT + MINUTE
 
 
+def test_who_takes_what_a_colleague_closed_meanwhile_is_told_so() -> None:
+    """Nobody drives to a child of whom somebody else has just said that nothing more is to be done."""
+    closed = (notified(), act(CLOSED, "notified", by=OLU))
+    shown = card(*closed, act(TAKEN, "notified", at=AT + HOUR))
+    assert standing(shown) == (MatterState.CLOSED, Team.NIGHT, None)
+    assert refused(shown) == "Olu Adeyemi, out-of-hours social worker, closed this at 19:42."
+    news = (notified("later", AT + 5 * MINUTE), act(TAKEN, "notified", "later", at=AT + HOUR))
+    assert standing(card(*closed, *news)) == (MatterState.TAKEN, Team.NIGHT, NIA.name)
+
+
 def test_a_closed_matter_opens_with_the_next_incident() -> None:
     """For the side that is on duty then."""
     closed = (notified(), act(CLOSED, "notified"))
