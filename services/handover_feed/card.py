@@ -107,12 +107,12 @@ def _about(matter: Matter, record: ChildRecorded | None) -> ChildIdentity | None
 
 
 def _plan(matter: Matter, record: ChildRecorded | None) -> YesNoUnknown:
-    """A worker's note that there is a plan stands; else the directory; else what the last incident was told with."""
+    """A worker's note that there is a plan stands; else the directory; else the worst that an incident told of."""
     if matter.known.plan_noted:
         return YesNoUnknown.YES
     if record and record.protection_plan is not YesNoUnknown.UNKNOWN:
         return record.protection_plan
-    return matter.known.plan.plan if matter.known.plan else YesNoUnknown.UNKNOWN
+    return matter.known.plan or YesNoUnknown.UNKNOWN
 
 
 def _must_declare(matter: Matter, directory: Directory) -> bool:

@@ -40,6 +40,7 @@ MOST_ADULTS = 100
 MOST_INCIDENTS = 50
 LONGEST_NAME = 200
 LONGEST_ITEM = 1_000
+WORST_LAST = (YesNoUnknown.NO, YesNoUnknown.UNKNOWN, YesNoUnknown.YES)
 
 
 class Said(Model):
@@ -61,10 +62,6 @@ class Identity(Said):
 
 class Protection(Said):
     protection: PoliceProtection
-
-
-class Plan(Said):
-    plan: YesNoUnknown
 
 
 class Item(Said):
@@ -90,7 +87,8 @@ class Known(Model):
     """Of the child, and of who was told about it."""
 
     about: Identity | None = None
-    plan: Plan | None = None
+    plan: YesNoUnknown | None = None
+    """The worst that an incident was told with: one told without knowing takes back nothing."""
     plan_noted: bool = False
     """A worker has noted that there is a protection plan."""
     protection: Protection | None = None
@@ -155,7 +153,7 @@ class Known(Model):
 
     def _incident(self, told: PoliceNotified) -> Self:
         stamp: dict[str, Any] = {"at": told.at, "event_id": told.envelope.id}
-        plan, protection = Plan(**stamp, plan=told.protection_plan), None
+        protection = None
         if told.police_protection:
             protection = Protection(**stamp, protection=told.police_protection)
         released = [one for one in told.protective_instructions if one.released_by]
@@ -166,7 +164,7 @@ class Known(Model):
             incidents.setdefault(item.text, item)
         return self._with(
             about=_later(self.about, Identity(**stamp, rank=2, identity=_short(told.about))),
-            plan=plan if self.plan is None or self.plan.before(plan) else self.plan,
+            plan=max(self.plan or told.protection_plan, told.protection_plan, key=WORST_LAST.index),
             protection=protection
             if protection and (self.protection is None or self.protection.before(protection))
             else self.protection,

@@ -101,6 +101,18 @@ def test_a_workers_note_of_a_plan_stands_against_an_index_that_is_behind() -> No
     assert card(notified(), noted, directory=county(record(protection_plan=NO))).protection_plan is YES
 
 
+@pytest.mark.parametrize(
+    ("told", "shown"), [((YES, UNKNOWN), YES), ((YES, NO), YES), ((NO, UNKNOWN), UNKNOWN), ((NO, NO), NO)]
+)
+def test_no_later_incident_takes_back_a_plan_that_an_earlier_one_told_of(
+    told: tuple[YesNoUnknown, YesNoUnknown], shown: YesNoUnknown
+) -> None:
+    """A force that did not look it up knows no better than one that did; what is not known is the worst plausible."""
+    events = [notified(str(n), AT + n * MINUTE, protection_plan=said) for n, said in enumerate(told)]
+    assert card(*events).protection_plan is card(*events[::-1]).protection_plan is shown
+    assert card(*events, directory=county(record(protection_plan=NO))).protection_plan is NO
+
+
 def test_h1_a_closed_record_says_nothing() -> None:
     """H1: after an adoption nothing of the new or old record joins the two; the events' own words stand."""
     closed = record(about=identity(forenames="CLOSEDMARK"), status=RecordStatus.CLOSED, protection_plan=YES)
