@@ -58,6 +58,11 @@ class Frame:
         return _shown(card, self.now, self.morning, self.staff, self.declared, seen)
 
     @property
+    def shift_before(self) -> Shift:
+        """The other side's, which ended as this one began."""
+        return shift_of(self.shift.began_at - self.shift.began_at.resolution, duty_of(self.board.settings))
+
+    @property
     def context(self) -> dict[str, Any]:
         """For the templates."""
         return {
@@ -146,7 +151,7 @@ def _places(staff: Staff, counts: dict[str, int], path: str) -> list[Place]:
         ("/board", "Open now", counts["open"]),
         ("/board/mine", "Taken", counts["mine"]),
         ("/board/waiting", WAITING[other], counts["other"]),
-        ("/board/done", "Done this shift", None),
+        ("/board/done", "Done", None),
         ("/board/shift", "End of shift", None),
     ]
     if staff.role == "manager":

@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 from services.bus.events import HandoverAct, MatterChanged, MatterState, Team
+from services.handover_feed.acting import shifts
 from services.handover_feed.board import reading
 from services.handover_feed.pages.frame import OTHER, WAITING, Frame
 from services.handover_feed.pages.shown import Shown
-from services.handover_feed.pages.words import TEAMS
+from services.handover_feed.pages.words import TEAMS, near
 
 SIZE = 50
 """Matters on one page: what fits is read, what follows is a link away, and the page stays small with 500 of them."""
+
+LEFT = "Their shift was not closed: nobody has said who sees to these. Take what cannot wait."
 
 ENDED = {HandoverAct.CLOSED, HandoverAct.HANDED_TO_DAY, HandoverAct.HANDED_TO_NIGHT}
 
@@ -41,19 +44,30 @@ class Listing:
     groups: list[Group]
     page: int = 1
     last: int = 1
+    before: str = ""
+    """The name of the link to what the shift before did; without it there is none."""
 
     @property
     def act_ids(self) -> dict[str, str]:
         """A form's own id for each matter that can be taken from the list."""
-        return {m.id: str(uuid4()) for group in self.groups for m in group.matters if group.key in ("danger", "open")}
+        return {
+            m.id: str(uuid4())
+            for group in self.groups
+            for m in group.matters
+            if group.key in ("danger", "open", "left")
+        }
 
 
 async def open_now(frame: Frame, page: int) -> Listing:
-    """This side's matters that nobody has taken, worst first; before them immediate danger, whichever side has it."""
+    """This side's matters that nobody has taken, worst first; before them immediate danger, whichever side has it;
+    after them what the other side went off duty with."""
     mine = await _cards(frame, team=frame.staff.team, state=MatterState.OPEN)
     rest = [card for card in mine if not card.interrupts]
     danger = [frame.show(one.card) for one in frame.danger]
-    shown, page, last = _page(frame, rest, page)
+    left, other = await _left(frame), OTHER.get(frame.staff.team, Team.DAY)
+    shown, page, last = _page(frame, [*rest, *left], page)
+    ours, theirs = [m for m in shown if m.card.team is not other], [m for m in shown if m.card.team is other]
+    first = (page - 1) * SIZE + 1
     if not rest and not danger:
         lead = f"Nothing is open for {_us(frame)}."
     else:
@@ -63,11 +77,29 @@ async def open_now(frame: Frame, page: int) -> Listing:
         lead=lead,
         groups=[
             Group("danger", "In immediate danger", danger if page == 1 else []),
-            Group("open", "Worst first", shown, first=(page - 1) * SIZE + 1),
+            Group("open", "Worst first", ours, first=first),
+            Group("left", f"Left by {TEAMS[other]}", theirs, LEFT, first=max(1, first - len(rest))),
         ],
         page=page,
         last=last,
+        before=f"What the {'night' if frame.shift_before.team is Team.NIGHT else 'day'} did",
     )
+
+
+async def _left(frame: Frame) -> list[MatterChanged]:
+    """What the side that is off duty neither took nor handed on, while nobody closed its shift: else nobody sees to it
+    until that side is back. What was handed to it since waits for it rightly."""
+    other = OTHER.get(frame.staff.team)
+    if other is None or frame.shift.team is not frame.staff.team:
+        return []
+    theirs = shifts.own_shift(frame.board, other)
+    if await shifts.is_closed(frame.board, theirs):
+        return []
+    return [
+        card
+        for card in await _cards(frame, team=other, state=MatterState.OPEN)
+        if not card.interrupts and not (card.handed_on_at and card.handed_on_at >= theirs.ends_at)
+    ]
 
 
 async def taken(frame: Frame, page: int) -> Listing:
@@ -102,14 +134,15 @@ async def waiting(frame: Frame, page: int) -> Listing:
 
 
 async def done(frame: Frame, page: int) -> Listing:
-    """What was handed on or closed since the shift began, by either side: the morning sees what the night did."""
-    since_us, until_us = int(frame.shift.began_at.timestamp() * 1e6), frame.board.now_us + 1
+    """What was handed on or closed since the shift before began, by either side: the day sees what the night did."""
+    began = frame.shift_before.began_at
+    since_us, until_us = int(began.timestamp() * 1e6), frame.board.now_us + 1
     passages = await frame.board.access.read(lambda c: reading.summary(c, since_us, until_us, order=frame.board.order))
     cards = [one.card for one in passages if ENDED & {act.act for act in one.acts}]
     shown, page, last = _page(frame, cards, page)
     return Listing(
-        heading="Done this shift",
-        lead="What was handed on or closed since the shift began.",
+        heading="Done",
+        lead=f"What was handed on or closed in this shift and the one before, since {near(began, frame.now)}.",
         groups=[Group("since", "Handed on or closed", shown, nothing="Nothing yet.", first=(page - 1) * SIZE + 1)],
         page=page,
         last=last,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
 from typing import Annotated, Any
 from uuid import uuid4
 
@@ -39,7 +41,7 @@ async def close(request: Request, visit: Visit) -> Response:
     stays = {str(one) for one in sent.getlist("stays")}
     closing = await shifts.close(around.board, visit.staff, stays=stays)
     if closing.refused is None:
-        return RedirectResponse("/board/shift/summary", 303)
+        return RedirectResponse(_summary_of(around, closing.shift), 303)
     return await _left(request, around, stays, closing.refused, closing.unaddressed)
 
 
@@ -60,6 +62,7 @@ async def _left(
         stays=stays,
         own=shift_in_full(shift),
         closed=await shifts.is_closed(board, shift),
+        summary=_summary_of(around, shift),
         to="day" if OTHER.get(staff.team, Team.DAY) is Team.DAY else "night",
         told=await told_of(board, request),
         **{**around.context, "error": [(refused, "left"), *wrong] if refused else None},
@@ -72,11 +75,18 @@ async def summary(request: Request, visit: Visit, before: Annotated[int, Query(g
     around = await frame(request, visit.staff)
     shift = _before(around, before)
     found = await shifts.summary(around.board, shift)
+    # What began to wait after an earlier shift had ended is no matter of that shift.
+    found = replace(found, waiting=[(card, long) for card, long in found.waiting if long > timedelta()])
     seen.saw(around.board, visit.staff.person_id, visit.staff.team, SeenWhat.SUMMARY)
     return PAGES.render(
         request, "summary.html", summary=found, by_matter=_by_matter(around, found), own=shift_in_full(shift),
         before=before, show=around.show, **around.context,
     )  # fmt: skip
+
+
+def _summary_of(around: Frame, shift: Shift) -> str:
+    """The address of the summary of a side's own shift: the one that is on, or the one before."""
+    return "/board/shift/summary" + ("" if shift.shift_id == around.shift.shift_id else "?before=1")
 
 
 def _before(around: Frame, number: int) -> Shift:

@@ -1,0 +1,82 @@
+"""Handing back: what one side left, did and closed is where the other, and whoever closed it, looks for it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import httpx
+
+from services.bus.events import Team
+from services.handover_feed.acting import shifts
+from services.handover_feed.door.context import Board
+from tests.handover_feed import night
+from tests.handover_feed.cards import NIGHT_WORKER, card
+from tests.handover_feed.conftest import tell
+from tests.handover_feed.fold import Fold
+from tests.handover_feed.test_pages import board, client, fold, hidden, house, sign_in
+
+__all__ = ["board", "client", "fold", "house"]
+
+MORNING = datetime(2026, 11, 24, 8, 40, tzinfo=UTC)
+DAY_WORKER = NIGHT_WORKER.model_copy(update={"person_id": "person-day", "name": "Dee Day", "team": Team.DAY})
+
+
+async def test_who_closes_a_shift_is_shown_that_shift(board: Board, fold: Fold, client: httpx.AsyncClient) -> None:
+    """Also after it has ended; what came since stands in no summary of it."""
+    board.clock.step(MORNING)
+    await sign_in(board, client)
+    await tell(board, card("child-since", team=Team.DAY, waiting_since=MORNING, facts=[], changed_at=MORNING))
+    page = await client.get("/board/shift")
+    assert 'href="/board/shift/summary?before=1"' in page.text
+    answer = await client.post("/board/shift", data=hidden(page, "/board/shift"))
+    assert answer.headers["location"] == "/board/shift/summary?before=1"
+    summary = (await client.get(answer.headers["location"])).text
+    assert "Night shift from Monday 23 November 2026 at 17:00" in summary
+    assert "Closed." in summary
+    assert "child-since" not in summary
+    assert "child-since" in (await client.get("/board/shift/summary")).text
+
+
+async def test_the_day_sees_what_the_night_did(board: Board, fold: Fold, client: httpx.AsyncClient) -> None:
+    """What the night handed on or closed stands under Done; a link on the first page leads to the night's summary."""
+    await fold.hear(night.police("child-1", "Ada Example"))
+    await sign_in(board, client)
+    matter = "/board/matters/child-1/close"
+    form = hidden(await client.get(matter), matter)
+    await client.post(matter, data=form | {"reason": "Seen at home."})
+    assert 'href="/board/shift/summary?before=1">What the day did<' in (await client.get("/board")).text
+    client.cookies.clear()
+    board.clock.step(MORNING)
+    await sign_in(board, client, "worker-day", "Dee Day")
+    assert "Seen at home." in (await client.get("/board/done")).text
+    assert 'href="/board/shift/summary?before=1">What the night did<' in (await client.get("/board")).text
+    assert "Ada Example" in (await client.get("/board/shift/summary?before=1")).text
+
+
+async def test_what_the_other_side_left_is_shown_to_those_on_duty(
+    board: Board, fold: Fold, client: httpx.AsyncClient
+) -> None:
+    """Nobody took it, nobody handed it on, and nobody closed that shift: it is not out of sight until the morning."""
+    before, day = night.NOW - timedelta(hours=12), Team.DAY
+    await tell(
+        board,
+        card("child-left", waiting_since=before, team=day),
+        card("child-early", handed_on_at=before, waiting_since=before, team=day),
+        card("child-handed", handed_on_at=night.NOW - timedelta(hours=1), waiting_since=before, team=day),
+    )
+    await sign_in(board, client)
+    page = (await client.get("/board")).text
+    assert "Left by the day team" in page
+    assert "Their shift was not closed" in page
+    assert [one in page for one in ("child-left", "child-early", "child-handed")] == [True, True, False]
+    assert 'action="/board/matters/child-left/take"' in page
+    closing = await shifts.close(board, DAY_WORKER, stays={"child-left", "child-early", "child-handed"})
+    assert closing.refused is None
+    assert "Left by the day team" not in (await client.get("/board")).text
+
+
+async def test_who_is_off_duty_is_shown_nothing_left(board: Board, fold: Fold, client: httpx.AsyncClient) -> None:
+    """The night's matters are the night's until it ends, whatever the day team looks at in the evening."""
+    await tell(board, card("child-night"))
+    await sign_in(board, client, "worker-day", "Dee Day")
+    assert "Left by" not in (await client.get("/board")).text
