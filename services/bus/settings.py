@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Literal
 
 from platformdirs import user_cache_path, user_data_path
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 HERE = Path(__file__).resolve().parent.parent
@@ -112,7 +113,9 @@ class Settings(BaseSettings):
         description="what makes a matter stand above others on the board, the weightiest first",
     )
     board_day_from: str = Field("08:30", pattern=WALL_TIME, description="when the day teams begin on a working day")
-    board_night_from: str = Field("17:00", pattern=WALL_TIME, description="when the out-of-hours team begins then")
+    board_night_from: str = Field(
+        "17:00", pattern=WALL_TIME, validate_default=True, description="when the out-of-hours team begins then"
+    )
     board_take_within_minutes: float = Field(
         10.0, ge=1, description="immediate danger that nobody has taken for so long goes to the on-call manager"
     )
@@ -128,6 +131,18 @@ class Settings(BaseSettings):
     http_port: int = Field(0, description="/livez, /readyz and /metrics; 0 means any free port")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "console"] = "json"
+
+    @field_validator("board_night_from")
+    @classmethod
+    def _after_the_day_begins(cls, night_from: str, info: ValidationInfo) -> str:
+        day_from = info.data.get("board_day_from", "")  # it is not there if it is no time itself
+        if night_from <= day_from:
+            raise PydanticCustomError(
+                "order",
+                "The night begins at {night_from}, which must be after the day (SAFEBUS_BOARD_DAY_FROM), {day_from}",
+                {"night_from": night_from, "day_from": day_from},
+            )
+        return night_from
 
     @property
     def secrets_path(self) -> Path:

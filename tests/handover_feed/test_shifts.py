@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime, time, timedelta
 
 import pytest
@@ -87,6 +90,16 @@ def test_hours_are_configured() -> None:
     assert shift_of(london(2026, 11, 23, 17, 15), duty).ends_at == london(2026, 11, 23, 17, 30)
     with pytest.raises(ValueError, match="before"):
         Duty(time(17, 0), time(8, 30))
+
+
+@pytest.mark.parametrize(("day_from", "said"), [("18:30", "must be after the day"), ("half past eight", "DAY_FROM")])
+def test_hours_that_cannot_be_are_refused_in_one_sentence(day_from: str, said: str) -> None:
+    """Whoever mistypes them reads which setting to change, and no traceback."""
+    command = [sys.executable, "-m", "services.cli", "run", "handover-feed"]
+    env = os.environ | {"SAFEBUS_BOARD_DAY_FROM": day_from}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
+    assert said in done.stderr
 
 
 def test_what_waits_says_how_long_it_will_have_waited_by_morning() -> None:
