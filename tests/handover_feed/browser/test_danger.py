@@ -85,3 +85,15 @@ async def test_of_many_in_danger_each_is_announced(house: House) -> None:
     await expect(page).to_have_title("Immediate danger (4) – Open now – Handover board")
     for one in (page, colleague):
         await one.context.close()
+
+
+async def test_that_sound_is_off_is_said_plainly(house: House) -> None:
+    """Until somebody switches it on, and again once it is switched off."""
+    page = await house.visit()
+    await expect(page.get_by_text("Danger sound is off.")).to_be_visible()
+    await clean(page)
+    await page.get_by_role("button", name="Turn danger sound on").click()
+    await expect(page.get_by_text("Danger sound is off.")).to_be_hidden()
+    await page.get_by_role("button", name="Turn danger sound off").click()
+    await expect(page.get_by_text("Danger sound is off.")).to_be_visible()
+    await page.context.close()

@@ -273,6 +273,7 @@ function begin() {
     audio ??= new AudioContext();
     await (on ? audio.resume() : audio.suspend());
     put(sound, on ? "Turn danger sound off" : "Turn danger sound on");
+    $("live-silent").hidden = on;
     sounds = on;
     try { localStorage.setItem("board-sound", on ? "on" : "off"); } catch { /* asked again on the next page, then */ }
   }
