@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -14,8 +15,10 @@ from services.handover_feed.door.context import Board
 from services.handover_feed.pages import words
 from services.handover_feed.sentences import moment
 from tests.handover_feed import night
+from tests.handover_feed.cards import card, fact
+from tests.handover_feed.conftest import tell
 from tests.handover_feed.fold import Fold, folded
-from tests.handover_feed.test_pages import LISTS, board, client, fold, house, sign_in
+from tests.handover_feed.test_pages import LISTS, board, client, fold, hidden, house, sign_in
 
 __all__ = ["board", "client", "fold", "house"]
 
@@ -61,3 +64,79 @@ async def test_a_fault_is_a_page_for_a_browser_and_a_problem_for_a_program(tmp_p
         assert "<h1>" in answer.text
         assert "unsafe" not in answer.headers["content-security-policy"]
     assert program.headers["content-type"].startswith("application/problem+json")
+
+
+async def test_a_note_by_itself_stands_on_no_matter_of_others(
+    board: Board, fold: Fold, client: httpx.AsyncClient
+) -> None:
+    """An id that the page did not make, or that the board has already, is refused in words, and what was typed kept."""
+    taken_id = str(uuid4())
+    for own_id in ("child-planted", taken_id):
+        await fold.hear(night.police(own_id, "Ada Example"))
+    await sign_in(board, client)
+    form = hidden(await client.get("/board/note"), "/board/note")
+    said = form | {"kind": "NOTE", "text": "Planted.", "to": "DAY"}
+    for own_id in ("child-planted", taken_id, "not-a-uuid-at-all", taken_id.upper()):
+        answer = await client.post("/board/note", data=said | {"act_id": own_id})
+        assert answer.status_code == 422
+        assert "This form could not be used" in answer.text
+        assert "Planted." in answer.text
+        assert hidden(answer, "/board/note")["act_id"] != own_id
+    assert not [one for matter in fold.matters.values() for one in matter.facts.values() if one.text == "Planted."]
+    first = await client.post("/board/note", data=said)
+    again = await client.post("/board/note", data=said)
+    there = f"/board/matters/{said['act_id']}?note={said['act_id']}"
+    assert (first.headers["location"], again.headers["location"]) == (there, there)
+    client.cookies.clear()
+    csrf = await sign_in(board, client, name="Priya Nair")
+    assert (await client.post("/board/note", data=said | {"csrf": csrf})).status_code == 422
+
+
+async def test_what_became_of_an_act_is_told_to_who_did_it_alone(
+    board: Board, fold: Fold, client: httpx.AsyncClient
+) -> None:
+    """On its own matter, as what it was; nobody is told that they have taken what another has."""
+    for child_id in ("child-1", "child-2"):
+        await fold.hear(night.police(child_id, "Ada Example"))
+    await sign_in(board, client)
+    path = "/board/matters/child-1/take"
+    answer = await client.post(path, data=hidden(await client.get("/board/matters/child-1"), path))
+    took = answer.headers["location"].partition("=")[2]
+    for address, told in (
+        (f"/board/matters/child-1?take={took}", True),
+        (f"/board/matters/child-2?take={took}", False),
+        (f"/board/matters/child-1?close={took}", False),
+    ):
+        assert ('id="told"' in (await client.get(address)).text) is told, address
+    client.cookies.clear()
+    await sign_in(board, client, name="Priya Nair")
+    assert 'id="told"' not in (await client.get(f"/board/matters/child-1?take={took}")).text
+
+
+async def test_no_title_names_a_child(board: Board, fold: Fold, client: httpx.AsyncClient) -> None:
+    """A title stands in the browser's history, in its tabs and on a shared screen."""
+    await fold.hear(night.danger())
+    await sign_in(board, client)
+    matter = "/board/matters/child-amara"
+    for path in (*LISTS, matter, *(f"{matter}/{form}" for form in ("note", "close", "decision", "lower"))):
+        assert "Amara" not in (await client.get(path)).text.partition("</title>")[0]
+
+
+async def test_h3_a_row_says_not_what_is_due(board: Board, client: httpx.AsyncClient) -> None:
+    """When, and no more, before the question is answered."""
+    due = fact("request", kind="INFORMATION_REQUESTED", due_by=night.NOW + timedelta(hours=1))
+    await tell(board, card("child-1", facts=[due], declare_no_conflict=True))
+    await sign_in(board, client)
+    page = (await client.get("/board")).text
+    assert "<dd>04:05</dd>" in page
+    assert "asked for" not in page
+
+
+async def test_one_minute_is_one(tmp_path: Path) -> None:
+    (tmp_path / "clock").write_text(night.NOW.isoformat())
+    at = Settings(data_dir=tmp_path, clock_file=tmp_path / "clock", board_session_minutes=1)
+    async with folded(at) as (board, _):
+        transport = httpx.ASGITransport(application(board))
+        async with httpx.AsyncClient(transport=transport, base_url="http://board.test") as client:
+            await sign_in(board, client)
+            assert "for 1 minute, the page is locked" in (await client.get("/board")).text

@@ -10,10 +10,10 @@ from pydantic_core import from_json
 from sqlalchemy.dialects import postgresql, sqlite
 from starlette.datastructures import FormData
 
-from services.bus.events import SeenWhat
+from services.bus.events import HandoverAct, SeenWhat
 from services.handover_feed.acting import seen
 from services.handover_feed.acting.acts import NOT_YET
-from services.handover_feed.board import reading
+from services.handover_feed.board import reading, tables
 from services.handover_feed.door.context import Board
 from services.handover_feed.pages.frame import Frame, frame
 from services.handover_feed.pages.shown import Shown
@@ -129,8 +129,29 @@ THEN = {
 }
 
 
-async def told_of(board: Board, request: Request) -> Told | None:
-    """What a page says of an act that its address names: it is what the board has, whatever the address says."""
+DOES = {
+    "take": {HandoverAct.TAKEN},
+    "let-go": {HandoverAct.LET_GO},
+    "make-let-go": {HandoverAct.LET_GO},
+    "to-day": {HandoverAct.HANDED_TO_DAY},
+    "to-night": {HandoverAct.HANDED_TO_NIGHT},
+    "back": {HandoverAct.TAKEN_BACK},
+    "close": {HandoverAct.CLOSED},
+    "lower": {HandoverAct.RISK_CHANGED},
+    "note": {HandoverAct.NOTED},
+    "decision": {HandoverAct.CLOSED, HandoverAct.HANDED_TO_DAY, HandoverAct.HANDED_TO_NIGHT},
+}
+"""By path: the acts that it does."""
+
+
+async def told_of(board: Board, request: Request, staff: Staff, matter_id: str | None = None) -> Told | None:
+    """What a page says of an act that its address names: it is what the board has, whatever the address says.
+
+    Only whoever did it is told, and only of what the address says was done.
+
+    Args:
+        matter_id: the matter that the page shows; None on a page of many.
+    """
     path = next((path for path in DONE if path in request.query_params), None)
     if path is None:
         return None
@@ -138,6 +159,19 @@ async def told_of(board: Board, request: Request) -> Told | None:
     found = await board.access.read(lambda connection: reading.act(connection, own_id))
     if found is None:
         return Told("unknown", "Wait a moment", [NOT_YET, "Refresh this page to see it."])
+    did = await board.access.read(lambda connection: act_of(connection, own_id, staff, matter_id))
+    if did not in DOES[path]:
+        return None
     if found.refused:
         return Told("refused", "This was not done", [found.refused])
     return Told("done", DONE[path], THEN.get(path, []))
+
+
+def act_of(connection: sa.Connection, own_id: str, staff: Staff, matter_id: str | None) -> HandoverAct | None:
+    """What this person did by the form of that id, to that matter if one is given; None if they did nothing by it."""
+    columns = tables.act.c
+    query = sa.select(columns.act).where(columns.act_id == own_id, columns.person_id == staff.person_id)
+    if matter_id is not None:
+        query = query.where(columns.matter_id == matter_id)
+    found = connection.execute(query).scalar()
+    return None if found is None else HandoverAct(found)

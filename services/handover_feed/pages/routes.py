@@ -108,7 +108,7 @@ async def matter(request: Request, visit: Visit, matter_id: str) -> Response:
         request,
         "matter.html",
         m=m,
-        told=await told_of(around.board, request),
+        told=await told_of(around.board, request, visit.staff, m.id),
         can=buttons,
         child=child(m),
         **{**around.context, "here": f"{m.href}?seen={m.seen_now}"},

@@ -64,7 +64,7 @@ async def _left(
         closed=await shifts.is_closed(board, shift),
         summary=_summary_of(around, shift),
         to="day" if OTHER.get(staff.team, Team.DAY) is Team.DAY else "night",
-        told=await told_of(board, request),
+        told=await told_of(board, request, staff),
         **{**around.context, "error": [(refused, "left"), *wrong] if refused else None},
     )
 
