@@ -50,11 +50,15 @@ class Paged(Model):
             attempts=0,
         )
 
+    def has_ended(self, since: datetime | None) -> bool:
+        """Whether danger that has waited since then rings no more, since it rang often enough."""
+        return since is not None and self.rung_for == since and self.rings >= MOST
+
     def next(self, since: datetime, within: timedelta) -> datetime | None:
         """When danger that has waited since then is escalated next; None once that was done often enough."""
         if self.rung_at is None or self.rung_for != since:
             return since + within
-        return self.rung_at + within if self.rings < MOST else None
+        return None if self.has_ended(since) else self.rung_at + within
 
 
 def _order(said: HandoverEscalated) -> tuple[datetime, str]:

@@ -18,9 +18,10 @@ from services.bus.events import (
     Told,
     YesNoUnknown,
 )
+from services.handover_feed.alarms import MOST
 from services.handover_feed.facts import Fact
 from services.handover_feed.risk import reasons
-from services.handover_feed.sentences import escalation, said_by, who, word, words
+from services.handover_feed.sentences import escalation, joined, said_by, who, word, words
 from services.handover_feed.state import State, due_by, ordered, settled, state_of
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 ROOM = 600_000
 """Bytes of what people wrote on one card: an event has 1,000,000."""
 CUT = " … (cut: there is more than one card holds)"
+ENDED = "This is the last of {} pages: paging has ended, and nobody has taken this. Telephone."
 DOORS = (Role.MASH, Role.OUT_OF_HOURS)
 """Whose workers read the board."""
 
@@ -91,7 +93,7 @@ def card(matter: Matter, directory: Directory) -> dict[str, Any]:
         "protective_instructions": list(known.instructions),
         "adults_of_concern": list(known.adults),
         "escalated_at": matter.paged.paged_at,
-        "escalation": escalation(matter.paged.last) if matter.paged.last else None,
+        "escalation": _escalation(matter, state),
         "interrupts": bool(state.danger),
         "risk": reasons(matter, state, record),
         "facts": _within_room([*_facts(matter, state, directory, confidential=confidential)]),
@@ -113,6 +115,13 @@ def _plan(matter: Matter, record: ChildRecorded | None) -> YesNoUnknown:
     if record and record.protection_plan is not YesNoUnknown.UNKNOWN:
         return record.protection_plan
     return matter.known.plan or YesNoUnknown.UNKNOWN
+
+
+def _escalation(matter: Matter, state: State) -> str | None:
+    if matter.paged.last is None:
+        return None
+    ended = ENDED.format(MOST) if matter.paged.has_ended(state.danger_since) else ""
+    return joined([escalation(matter.paged.last), ended])
 
 
 def _must_declare(matter: Matter, directory: Directory) -> bool:

@@ -270,13 +270,17 @@ def test_h7_danger_that_nobody_takes_goes_to_the_manager_again_and_again() -> No
 
 
 def test_h7_the_manager_is_not_paged_for_ever() -> None:
-    """Whoever has been paged for four hours is not there; the card stays first, and interrupts still."""
+    """Whoever has been paged for four hours is not there: the card says that it was the last page, stays first, and
+    interrupts still."""
     matter, rings = tell(danger()), 0
     while matter.alarm:
         matter, _, [shown] = ring(matter, matter.alarm)
         rings += 1
+        assert ("paging has ended" in (shown.escalation or "")) is (rings == MOST_PAGES)
     assert rings == MOST_PAGES
     assert shown.interrupts
+    taken = card(act(HandoverAct.TAKEN, "danger", at=AT + 300 * MINUTE), before=matter)
+    assert "paging has ended" not in (taken.escalation or "")
 
 
 def test_h7_a_recovery_pages_nobody_again() -> None:
