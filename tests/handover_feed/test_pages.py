@@ -182,15 +182,20 @@ async def test_who_saw_what_is_recorded(board: Board, fold: Fold, client: httpx.
     await fold.hear(night.danger())
     csrf = await sign_in(board, client)
     await client.get("/board/matters/child-amara")
+    await client.get("/board/matters/child-amara/note")
     await client.get("/board/danger")
+    await client.get("/board/shift")
     await client.get("/board/shift/summary")
+    await client.get("/board")
     await client.post("/board/printed", data={"csrf": csrf, "matter_id": "child-amara"})
     assert isinstance(board.seen, Seen)
     await board.seen.__aexit__()
     said = [(getattr(one, "what", None), getattr(one, "matter_id", None)) for one in fold.noted]
     assert said == [
-        (SeenWhat.SIGNED_IN, None), (SeenWhat.BOARD, None), (SeenWhat.MATTER, "child-amara"),
-        (SeenWhat.SUMMARY, None), (SeenWhat.PRINTED, "child-amara"),
+        (SeenWhat.SIGNED_IN, None), (SeenWhat.BOARD, None), (SeenWhat.BOARD, "child-amara"),
+        (SeenWhat.MATTER, "child-amara"), (SeenWhat.MATTER, "child-amara"),
+        (SeenWhat.SUMMARY, None), (SeenWhat.SUMMARY, "child-amara"), (SeenWhat.SUMMARY, None),
+        (SeenWhat.BOARD, None), (SeenWhat.PRINTED, "child-amara"),
     ]  # fmt: skip
 
 

@@ -10,9 +10,10 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from services.bus.events import MatterState
+from services.bus.events import HandoverSeen, MatterState, SeenWhat
 from services.bus.settings import Settings
 from services.bus.store import Store
+from services.handover_feed.acting.seen import Seen
 from services.handover_feed.board.projection import BOARD
 from services.handover_feed.door import keys
 from services.handover_feed.door.context import Board
@@ -126,6 +127,29 @@ async def test_a_card_that_a_person_must_open_shows_nobody(board: Board, screen:
         assert not {"about", "facts", "told", "acts", "hazards", "adults_of_concern", "child_id"} & set(one)
         assert "Example" not in str(one)
         assert "Domestic" not in str(one)
+
+
+@pytest.mark.parametrize("how", ["list", "missed", "live"])
+async def test_which_matters_a_key_was_shown_is_recorded(
+    board: Board, screen: Client, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """By ids alone, each once within a while: for the disclosure log tells of a child, and not of a board."""
+    noted: list[HandoverSeen] = []
+    monkeypatch.setattr(Seen, "note", lambda _, entry: noted.append(entry))
+    if how == "live":
+        async with screen.open() as told:
+            await tell(board, card("a"), card('b "quoted"'))
+            for _ in range(2):
+                await anext(told)
+            await tell(board, card("a", 2))
+            await anext(told)
+    else:
+        await tell(board, card("a"), card('b "quoted"'))
+        for _ in range(2):
+            await (screen.get("/v1/board") if how == "list" else screen.read(2))
+    assert sorted(one.matter_id for one in noted if one.matter_id) == ["a", 'b "quoted"']
+    assert {one.what for one in noted} == {SeenWhat.KEY_USED}
+    assert len({one.person_id for one in noted}) == 1
 
 
 async def test_what_the_board_does_not_have_is_not_found(board: Board, screen: Client) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self
@@ -33,6 +34,12 @@ without one, the oldest entries are lost, loudly."""
 LOT = 500
 PAUSE = 1.0
 
+LATELY_US = 600 * 1_000_000
+"""A list or a stream that shows a matter again within so long is no new sight of it: it does so at every change."""
+
+MOST_LATELY = 50_000
+"""Sights that are remembered; beyond, all are forgotten, and some are recorded once more."""
+
 LOST = Counter("safebus_board_seen_lost_total", "Entries of who saw what that could not be written down")
 
 log = structlog.get_logger()
@@ -44,6 +51,7 @@ class Seen:
     def __init__(self, letters: Letters) -> None:
         self._letters = letters
         self._waiting: deque[HandoverSeen] = deque()
+        self._lately: dict[tuple[str, SeenWhat, str], int] = {}
         self._bell = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -67,6 +75,16 @@ class Seen:
             self._lost(1, "too many wait")
         self._waiting.append(entry)
         self._bell.set()
+
+    def is_new(self, person_id: str, what: SeenWhat, matter_id: str, now_us: int) -> bool:
+        """Whether this one has not seen that matter so lately; from now on, it has."""
+        sight = (person_id, what, matter_id)
+        if now_us - self._lately.get(sight, -LATELY_US) < LATELY_US:
+            return False
+        if len(self._lately) >= MOST_LATELY:
+            self._lately.clear()
+        self._lately[sight] = now_us
+        return True
 
     async def _run(self) -> None:
         while True:
@@ -106,3 +124,11 @@ def saw(board: Board, person_id: str, team: Team, what: SeenWhat, matter_id: str
             happened_at=datetime.fromtimestamp(board.now_us / 1_000_000, UTC),
         )
     )
+
+
+def saw_each(board: Board, person_id: str, team: Team, what: SeenWhat, matter_ids: Iterable[str]) -> None:
+    """Somebody saw these matters among others now, so that it can be told which child was seen by whom."""
+    now_us = board.now_us
+    for matter_id in matter_ids:
+        if board.seen.is_new(person_id, what, matter_id, now_us):
+            saw(board, person_id, team, what, matter_id)

@@ -13,7 +13,7 @@ from services.bus.events import MatterChanged, MatterState, Team
 from services.handover_feed.board import reading
 from services.handover_feed.board.shown import as_json
 from services.handover_feed.door.context import board_of
-from services.handover_feed.door.keys import Screen, screen, used
+from services.handover_feed.door.keys import Screen, screen, showed, used
 from services.web.problems import Problem
 
 router = APIRouter()
@@ -35,6 +35,7 @@ async def cards(
     board = board_of(request)
     epoch, no, found = await board.access.read(look)
     used(board, who)
+    showed(board, who, (one.matter_id for one in found))
     return _json({"epoch": epoch, "no": no, "next": f"{epoch}.{no}", "cards": [as_json(card) for card in found]})
 
 

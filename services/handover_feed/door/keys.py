@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from hmac import compare_digest
@@ -23,7 +23,7 @@ from services.bus.access import Access
 from services.bus.clock import Clock
 from services.bus.errors import UserMistake
 from services.bus.events import SeenWhat, Team
-from services.handover_feed.acting.seen import saw
+from services.handover_feed.acting.seen import saw, saw_each
 from services.handover_feed.door.context import Board, board_of
 from services.handover_feed.tables import board_key
 from services.web.problems import Problem
@@ -150,6 +150,11 @@ async def screen(request: Request) -> Screen:
 def used(board: Board, who: Screen, matter_id: str | None = None) -> None:
     """Somebody with this key sees the board, or one matter, now: it is recorded."""
     saw(board, who.by, Team.UNKNOWN, SeenWhat.KEY_USED, matter_id)
+
+
+def showed(board: Board, who: Screen, matter_ids: Iterable[str]) -> None:
+    """These matters are shown to somebody with this key: each is recorded, once within a while."""
+    saw_each(board, who.by, Team.UNKNOWN, SeenWhat.KEY_USED, matter_ids)
 
 
 def token_of(request: Request) -> str:

@@ -6,7 +6,10 @@ is sent once (services/web/stream.py).
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import json
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from functools import lru_cache
 from typing import Annotated
 
 import sqlalchemy as sa
@@ -18,7 +21,7 @@ from services.handover_feed.board import reading
 from services.handover_feed.board.hub import PAGES, SCREENS, frames_of
 from services.handover_feed.board.reading import Change
 from services.handover_feed.door.context import Board, board_of
-from services.handover_feed.door.keys import Screen, screen, token_of, used
+from services.handover_feed.door.keys import Screen, screen, showed, token_of, used
 from services.handover_feed.people.site import SITE
 from services.handover_feed.people.visit import Watch
 from services.people.visit import left
@@ -35,6 +38,9 @@ BEAT = b"event: beat\ndata: {}\n\n"
 
 DEAF = 15.0
 """Seconds without the bus after which a page may not say that it is live: its stream ends, and none begins."""
+
+_MATTER = re.compile(rb'^data: {"matter_id":("(?:[^"\\]|\\.)*")', re.MULTILINE)
+"""The first field of a card."""
 
 router = APIRouter()
 
@@ -55,7 +61,7 @@ async def screens(
     cursor = cursor_of(last_event_id or after)
     await _beyond(board, cursor)
     used(board, who)
-    return OneOfFew(board.hub, Cards(board, SCREENS, who.by, may), cursor, board.streams, who.by)
+    return ToScreen(board, who, Cards(board, SCREENS, who.by, may), cursor)
 
 
 @router.get("/board/stream", response_class=Response, include_in_schema=False)
@@ -120,3 +126,21 @@ class Cards:
 
     async def still_may(self) -> bool:
         return await self._may()
+
+
+class ToScreen(OneOfFew):
+    """A stream of whole cards, of which is recorded whose they were: what is sent is made for all streams at once."""
+
+    def __init__(self, board: Board, who: Screen, cards: Cards, cursor: Cursor | None) -> None:
+        super().__init__(board.hub, cards, cursor, board.streams, who.by)
+        self._board, self._screen = board, who
+
+    async def _say(self, frames: bytes) -> None:
+        showed(self._board, self._screen, _matters_in(frames))
+        await super()._say(frames)
+
+
+@lru_cache(maxsize=16)
+def _matters_in(frames: bytes) -> Sequence[str]:
+    """Ids of the matters of these frames, which are the same object for every stream that is sent them."""
+    return tuple(json.loads(found) for found in _MATTER.findall(frames))

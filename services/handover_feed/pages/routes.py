@@ -60,7 +60,9 @@ async def done(request: Request, visit: Visit, page: int = 1) -> Response:
 
 
 def _list(request: Request, around: Frame, listing: Listing) -> Response:
-    seen.saw(around.board, around.staff.person_id, around.staff.team, SeenWhat.BOARD)
+    reader = (around.board, around.staff.person_id, around.staff.team, SeenWhat.BOARD)
+    seen.saw(*reader)
+    seen.saw_each(*reader, (m.id for group in listing.groups for m in group.matters if not m.withheld))
     return PAGES.render(
         request, "board.html", listing=listing, act_ids=listing.act_ids, size=lists.SIZE,
         order=[CRITERIA[each] for each in around.board.order], **around.context,
@@ -92,6 +94,7 @@ async def form(request: Request, visit: Visit, matter_id: str, what: str) -> Res
     asked = form_of(what, m)
     if m.withheld or asked is None or not asked.fields:
         return RedirectResponse(m.href, 303)
+    seen.saw(around.board, visit.staff.person_id, visit.staff.team, SeenWhat.MATTER, m.id)
     return _form(request, around, m, asked, Typed())
 
 

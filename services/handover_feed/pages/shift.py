@@ -52,6 +52,9 @@ async def _left(
     shift = shifts.own_shift(board, staff.team)
     cards = await shifts.unaddressed(board, staff.team)
     left = [(around.show(card), shifts.may_stay(card), str(uuid4())) for card in cards]
+    reader = (board, staff.person_id, staff.team, SeenWhat.SUMMARY)
+    seen.saw(*reader)
+    seen.saw_each(*reader, (m.id for m, _, _ in left if not m.withheld))
     anchors = {m.id: f"left-{n}" for n, (m, _, _) in enumerate(left, 1)}
     wrong = [(f"{around.show(card).title}: still open", anchors.get(card.matter_id, "left")) for card in still]
     return PAGES.render(
@@ -77,9 +80,13 @@ async def summary(request: Request, visit: Visit, before: Annotated[int, Query(g
     found = await shifts.summary(around.board, shift)
     # What began to wait after an earlier shift had ended is no matter of that shift.
     found = replace(found, waiting=[(card, long) for card, long in found.waiting if long > timedelta()])
-    seen.saw(around.board, visit.staff.person_id, visit.staff.team, SeenWhat.SUMMARY)
+    by_matter = _by_matter(around, found)
+    shown = [m for m, _, _ in by_matter] + [around.show(card) for card, _ in found.waiting]
+    reader = (around.board, visit.staff.person_id, visit.staff.team, SeenWhat.SUMMARY)
+    seen.saw(*reader)
+    seen.saw_each(*reader, (m.id for m in shown if not m.withheld))
     return PAGES.render(
-        request, "summary.html", summary=found, by_matter=_by_matter(around, found), own=shift_in_full(shift),
+        request, "summary.html", summary=found, by_matter=by_matter, own=shift_in_full(shift),
         before=before, show=around.show, **around.context,
     )  # fmt: skip
 
