@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -111,6 +111,16 @@ def test_no_later_incident_takes_back_a_plan_that_an_earlier_one_told_of(
     events = [notified(str(n), AT + n * MINUTE, protection_plan=said) for n, said in enumerate(told)]
     assert card(*events).protection_plan is card(*events[::-1]).protection_plan is shown
     assert card(*events, directory=county(record(protection_plan=NO))).protection_plan is NO
+
+
+@pytest.mark.parametrize("never", [datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, tzinfo=UTC)])
+def test_a_moment_that_no_calendar_has_hides_no_card(never: datetime) -> None:
+    """Some systems write "not known" as the first or last day there is; the child is shown all the same."""
+    due = note(kind=NoteKind.ASKED, due_by=never)
+    told = notified(occurred_at=never)
+    shown = card(told, due)
+    assert len(shown.facts) == 2
+    assert "a time not known" in reason(shown, RiskCriterion.DEADLINE).words
 
 
 def test_h1_a_closed_record_says_nothing() -> None:

@@ -171,6 +171,7 @@ async def test_the_summary_says_what_came_and_what_was_done_and_what_waits(night
     await did(board, "child-a", HandoverAct.TAKEN)
     await did(board, "child-a", HandoverAct.HANDED_TO_DAY)
     shift = shifts.own_shift(board, Team.NIGHT)
+    assert [one.matter_id for one, _ in (await shifts.summary(board, shift)).taken] == ["child-a"]  # at this moment
     board.clock.step(NOW + timedelta(minutes=30))
     found = await shifts.summary(board, shift)
     assert [one.matter_id for one, _ in found.came] == ["child-a", "child-b"]

@@ -176,8 +176,7 @@ async def _stands(board: Board, shift: Shift, closings: Sequence[int]) -> bool:
 
 async def summary(board: Board, shift: Shift) -> Summary:
     """What the shift brought until now, or until its end."""
-    until = min(board.clock.now(), shift.ends_at)
-    since_us, until_us = _us(shift.began_at), _us(until)
+    since_us, until_us = _us(shift.began_at), min(board.now_us + 1, _us(shift.ends_at))
     passages = await board.access.read(
         lambda connection: reading.summary(connection, since_us, until_us, order=board.order)
     )
