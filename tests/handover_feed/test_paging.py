@@ -164,8 +164,8 @@ async def test_new_danger_pages_although_somebody_holds_the_matter(paged: Settin
     """Who took it an hour ago has not seen what came since, and may be asleep: the manager is told (H7)."""
     matter = str(uuid4())
     async with board_for(paged) as board:
-        held = {"state": MatterState.TAKEN, "taken_by": NIGHT_WORKER}
-        await hear(board, card(matter, **held, interrupts=True), due(matter))
+        held = card(matter, state=MatterState.TAKEN, taken_by=NIGHT_WORKER, interrupts=True)
+        await hear(board, held, due(matter))
         assert await said(paged, matter) == [(EscalationState.PAGED, 1)]
     assert len(endpoint.received) == 1
 
