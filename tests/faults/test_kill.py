@@ -42,6 +42,7 @@ async def kill_at_random(house: House, kills: int, seed: int) -> None:
     await house.kept_the_promise()
 
 
+@pytest.mark.soak
 async def test_killed_eight_times_at_random_nothing_is_lost_or_twice(house: House) -> None:
     """Eight processes one after another, each killed somewhere."""
     await kill_at_random(house, kills=8, seed=20261122)

@@ -121,6 +121,7 @@ async def test_what_no_event_can_hold_is_a_mistake_and_leaves_nothing(at: Settin
         assert await rows(letters, letter) == []
 
 
+@pytest.mark.soak
 async def test_a_broker_that_stands_still_or_is_away_is_told_and_found_again(
     at: Settings, stack_kafka: EmbeddedKafka
 ) -> None:

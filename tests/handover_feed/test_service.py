@@ -104,6 +104,7 @@ async def follow(screen: Client, seen: list[Told], until: int, kill: int | None 
         assert kill is not None, "it broke, and nobody was killed"
 
 
+@pytest.mark.soak
 async def test_killed_while_streaming_a_screen_goes_on_where_it_was(own: Settings) -> None:
     """kill -9 while the night comes in: by Last-Event-ID no card is older than before; each ends as Kafka has it."""
     chance, seen, matters = random.Random(3), list[Told](), [f"child-{uuid4().hex}" for _ in range(12)]

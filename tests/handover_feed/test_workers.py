@@ -44,6 +44,7 @@ async def watch(screen: Client, seen: list[Told], last: dict[str, str]) -> None:
                 return
 
 
+@pytest.mark.soak
 async def test_two_boards_share_the_work_and_one_goes_on_alone(both: list[Settings]) -> None:
     """Each shows every card, also those that the other wrote, under the same numbers; a kill loses and repeats none."""
     chance, matters = random.Random(11), [f"child-{uuid4().hex}" for _ in range(20)]

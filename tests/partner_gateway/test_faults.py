@@ -114,6 +114,7 @@ async def test_killed_between_acknowledgement_and_answer_a_retry_has_one_effect(
 # --- the broker away --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.soak
 async def test_broker_away_and_back(gateway: Door, stack_kafka: EmbeddedKafka) -> None:
     """503 with what to do, while inboxes are read as ever; then 202, and the stream that was open all along goes on."""
     before, during = (request("school:away", by="la:away") for _ in range(2))
