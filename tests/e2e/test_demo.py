@@ -92,7 +92,8 @@ def _by_type(told: list[dict[str, Any]]) -> dict[str, list[str]]:
 
 
 @pytest.mark.usefixtures("no_orphans")
-@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.soak)])
+@pytest.mark.soak
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_stop_in_the_middle_leaves_nothing_behind(env: dict[str, str], number: signal.Signals) -> None:
     """Stopped while it plays, and no process and no lock is left."""
     process = await asyncio.create_subprocess_exec(

@@ -83,6 +83,7 @@ async def test_killed_between_publishing_and_hearing_an_act_is_one_act(own: Sett
     assert [act.act_id for act in latest.acts] == [form]
 
 
+@pytest.mark.soak
 async def test_killed_between_a_decision_and_its_act_the_same_form_completes_it(own: Settings) -> None:
     """One decision, shared once; then the matter is closed with it."""
     matter, form = f"child-{uuid4().hex}", str(uuid4())

@@ -29,8 +29,21 @@ from services.bus.service import Service
 from services.bus.settings import settings
 from services.handover_feed.board import tables
 from services.handover_feed.board.reading import card as shown
+from services.handover_feed.shifts import team_on_duty
 from tests.bus.plain import Bus, until
-from tests.handover_feed.samples import CHILD, SERVICE, act, alerted, contact, danger, letter, notified, read, shared
+from tests.handover_feed.samples import (
+    CHILD,
+    NIA,
+    SERVICE,
+    act,
+    alerted,
+    contact,
+    danger,
+    letter,
+    notified,
+    read,
+    shared,
+)
 
 BOARD, ESCALATIONS, LETTERS = MatterChanged.topic, HandoverEscalated.topic, DeadLetter.topic
 
@@ -97,7 +110,8 @@ async def test_a_card_is_on_the_topic_and_on_the_board_the_same(bus: BoardsBus) 
 
 async def test_two_who_take_it_at_once_are_told_apart_by_the_log(bus: BoardsBus) -> None:
     """Whichever act the log has first; the other stands on the card with who has it."""
-    taken = [act(HandoverAct.TAKEN, "danger", at=now(), id="one"), act(HandoverAct.TAKEN, "danger", at=now(), id="two")]
+    there = NIA.model_copy(update={"team": team_on_duty(now())})  # what comes now would leave a worker who is off duty
+    taken = [act(HandoverAct.TAKEN, "danger", at=now(), id=one, by=there) for one in ("one", "two")]
     other = taken[1].model_copy(update={"by": taken[1].by.model_copy(update={"person_id": "p-2", "name": "Olu"})})
     async with bus.running(SERVICE):
         await bus.hears(*fresh(danger(at=now()), taken[0], other.enveloped(taken[1].envelope)))

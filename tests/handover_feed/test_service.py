@@ -138,6 +138,7 @@ async def test_killed_while_streaming_a_screen_goes_on_where_it_was(own: Setting
         assert MatterChanged.model_validate(newest[matter_id].data) == said[max(said)]
 
 
+@pytest.mark.soak
 async def test_a_recovery_rebuilds_the_same_cards_in_a_new_epoch(own: Settings, tmp_path: Path) -> None:
     """A database that was restored: nothing is said again, keys still work, and screens are told of the new numbers."""
     matters = [f"child-{uuid4().hex}" for _ in range(5)]

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 DEVELOPERS = "school:990777"
 
 
+@pytest.mark.soak
 async def test_the_api_is_shown_and_can_be_tried(house: House) -> None:
     """Every post with its example; with a key, a request goes out and its answer is shown."""
 
