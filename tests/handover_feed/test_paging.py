@@ -74,10 +74,11 @@ def due(
 
 
 async def said(at: Settings, matter_id: str, number: int = 1) -> list[tuple[EscalationState, int]]:
-    """What the board said of the matter's escalations, once it has said so much."""
+    """What the board said of the matter's escalations, once it has said so much; a repeat has the same id."""
     async with asyncio.timeout(30):
         while True:
-            found = await said_about(at, HandoverEscalated.topic, matter_id)
+            heard = await said_about(at, HandoverEscalated.topic, matter_id)
+            found = {event.envelope.id: event for event in heard}.values()
             if len(found) >= number:
                 return [(event.state, event.attempts) for event in found]  # type: ignore[attr-defined]
             await asyncio.sleep(0.1)
