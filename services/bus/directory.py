@@ -11,11 +11,10 @@ from hashlib import blake2b
 from typing import Protocol
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from services.bus.contract.identifiers import plain
 from services.bus.events import ChildRecorded, OrganisationRecorded, Role
-from services.bus.tables import directory_ids, directory_rows
+from services.bus.tables import directory_ids, directory_rows, upsert
 
 Recorded = OrganisationRecorded | ChildRecorded
 TOPICS = (OrganisationRecorded.topic, ChildRecorded.topic)
@@ -122,8 +121,7 @@ class DirectoryTable:
 
     @staticmethod
     def _write(connection: sa.Connection, newer: Mapping[tuple[str, str], Recorded]) -> None:
-        dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-        insert = dialect.insert(directory_rows)
+        insert = upsert(connection, directory_rows)
         put = insert.on_conflict_do_update(
             index_elements=["kind", "id"],
             set_={name: insert.excluded[name] for name in ("version", "body")},
@@ -143,7 +141,7 @@ class DirectoryTable:
             for scheme, value in identifiers(row)
         ]
         if found_by:  # a child may have nothing to be found by
-            connection.execute(dialect.insert(directory_ids).on_conflict_do_nothing(), found_by)
+            connection.execute(upsert(connection, directory_ids).on_conflict_do_nothing(), found_by)
 
     def organisation(self, organisation_id: str) -> OrganisationRecorded | None:
         row = self._row(OrganisationRecorded.topic, organisation_id)

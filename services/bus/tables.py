@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
 from services.bus.errors import UserMistake
 
@@ -29,6 +30,11 @@ def refuse_earlier(connection: sa.Connection, tables: sa.MetaData, service: str)
                     f"the database of {service} was made by an earlier safebus ({table.name}.{column.name} differs); "
                     f"before 1.0 none is upgraded: put it away, then `safebus recover {service}` fills a new one"
                 )
+
+
+def upsert(connection: sa.Connection, table: sa.Table) -> Any:
+    """An INSERT that may say what becomes of a row that stands already, as SQLAlchemy's of either database can."""
+    return (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
 
 
 class Bytes(sa.LargeBinary):

@@ -20,7 +20,6 @@ from typing import NamedTuple, Self
 
 import sqlalchemy as sa
 import structlog
-from sqlalchemy.dialects import postgresql, sqlite
 
 from services.bus.access import Access
 from services.bus.broker import Partition, Sending
@@ -31,6 +30,7 @@ from services.bus.errors import Surroundings, Unacknowledged, UserMistake
 from services.bus.events import DecisionMade, HandoverActed, HandoverNoted, ShiftClosed
 from services.bus.line import Line
 from services.bus.settings import Settings
+from services.bus.tables import upsert
 from services.handover_feed.acting.tables import letter, outgoing
 
 PRINCIPAL = "board-door"
@@ -234,14 +234,14 @@ def keep(connection: sa.Connection, events: Mapping[str, Event], *, now_us: int)
     rows = [Letter.of(event, event_id, now_us) for event_id, event in events.items()]
     if rows:
         values = [{"event_id": r.event_id, "type": r.type, "at_us": r.at_us, "content": r.content} for r in rows]
-        connection.execute(_insert(connection, outgoing).on_conflict_do_nothing(), values)
+        connection.execute(upsert(connection, outgoing).on_conflict_do_nothing(), values)
 
 
 def _written(connection: sa.Connection, new: Sequence[Letter]) -> list[Letter]:
     """What stands under their ids, from now on. Raises SaidOtherwise, and then nothing new does."""
     stand = []
     for one in new:
-        connection.execute(_insert(connection, letter).on_conflict_do_nothing(), one._asdict())
+        connection.execute(upsert(connection, letter).on_conflict_do_nothing(), one._asdict())
         found = connection.execute(sa.select(letter).where(letter.c.event_id == one.event_id)).one()
         if (found.type, bytes(found.asked)) != (one.type, one.asked):
             raise SaidOtherwise("This form was sent before with something else in it: open the page again.")
@@ -257,7 +257,3 @@ def _acknowledged(connection: sa.Connection, event_id: str) -> None:
 def _waiting(connection: sa.Connection) -> list[Letter]:
     rows = connection.execute(sa.select(outgoing).order_by(outgoing.c.at_us, outgoing.c.event_id).limit(AT_ONCE))
     return [Letter(row.event_id, row.type, row.at_us, bytes(row.content)) for row in rows]
-
-
-def _insert(connection: sa.Connection, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
-    return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)

@@ -12,11 +12,11 @@ from secrets import token_hex
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from services.bus.events import MatterChanged, MatterState
 from services.bus.heard import Heard
 from services.bus.projection import Copy
+from services.bus.tables import upsert
 from services.handover_feed.board.tables import act, card, counter, epoch, metadata
 from services.handover_feed.paging import pages
 
@@ -35,9 +35,8 @@ class Cards:
 
     def begin(self, connection: sa.Connection) -> None:
         """An epoch, unless there is one: numbers that were given before a recovery are told apart by it."""
-        insert = _dialect(connection).insert
-        connection.execute(insert(epoch).on_conflict_do_nothing(), {"one": 1, "epoch": token_hex(4)})
-        connection.execute(insert(counter).on_conflict_do_nothing(), {"one": 1, "last": 0})
+        connection.execute(upsert(connection, epoch).on_conflict_do_nothing(), {"one": 1, "epoch": token_hex(4)})
+        connection.execute(upsert(connection, counter).on_conflict_do_nothing(), {"one": 1, "last": 0})
 
     def record(self, connection: sa.Connection, done: Sequence[Heard]) -> Iterable[Copy]:
         """Keep the highest version of each card, what became of every act, and whom nobody was reached for."""
@@ -81,7 +80,7 @@ def _keep(connection: sa.Connection, higher: Sequence[MatterChanged]) -> None:
     first = connection.execute(take).scalar_one() - len(higher) + 1
     ordered = sorted(higher, key=lambda event: (event.changed_at, event.matter_id))
     rows = [_row(event, no) for no, event in enumerate(ordered, first)]
-    insert = _dialect(connection).insert(card)
+    insert = upsert(connection, card)
     new = {column.name: insert.excluded[column.name] for column in card.c if not column.primary_key}
     connection.execute(insert.on_conflict_do_update(index_elements=[card.c.matter_id], set_=new), rows)
 
@@ -105,7 +104,7 @@ def _row(event: MatterChanged, no: int) -> dict[str, Any]:
 def _note_acts(connection: sa.Connection, said: Sequence[MatterChanged]) -> None:
     rows = {row["act_id"]: row for event in said for row in _acts(event)}
     if rows:
-        insert = _dialect(connection).insert(act).on_conflict_do_nothing()
+        insert = upsert(connection, act).on_conflict_do_nothing()
         connection.execute(insert, [rows[act_id] for act_id in sorted(rows)])
 
 
@@ -127,7 +126,3 @@ def _acts(event: MatterChanged) -> Iterator[dict[str, Any]]:
 
 def _us(at: datetime) -> int:
     return int(at.timestamp() * 1_000_000)
-
-
-def _dialect(connection: sa.Connection) -> Any:
-    return sqlite if connection.dialect.name == "sqlite" else postgresql

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from fastapi import Request
 from pydantic_core import from_json
-from sqlalchemy.dialects import postgresql, sqlite
 from starlette.datastructures import FormData
 
 from services.bus.events import HandoverAct, SeenWhat
+from services.bus.tables import upsert
 from services.handover_feed.acting import seen
 from services.handover_feed.acting.acts import NOT_YET
 from services.handover_feed.board import reading, tables
@@ -66,8 +66,7 @@ async def declare(around: Frame, m: Shown, *, conflicted: bool) -> None:
     }  # fmt: skip
 
     def insert(connection: sa.Connection) -> None:
-        dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-        connection.execute(dialect.insert(declared).values(values).on_conflict_do_nothing())
+        connection.execute(upsert(connection, declared).values(values).on_conflict_do_nothing())
 
     await board.access.write(insert)
     what = SeenWhat.CONFLICT_DECLARED if conflicted else SeenWhat.NO_CONFLICT_DECLARED

@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from services.bus.events import EscalationState, HandoverEscalated
 from services.bus.heard import Heard
+from services.bus.tables import upsert
 from services.handover_feed.acting import letters
 from services.handover_feed.acting.ids import event_id
 from services.handover_feed.board.tables import card
@@ -58,7 +57,7 @@ def note(connection: sa.Connection, done: Sequence[Heard]) -> None:
                 "waiting_us": _us(event.waiting_since),
                 "due_us": _us(event.happened_at),
             }
-            connection.execute(_insert(connection, escalation).on_conflict_do_nothing(), row)
+            connection.execute(upsert(connection, escalation).on_conflict_do_nothing(), row)
             if reached:
                 this = escalation.c.escalation_id == event.escalation_id
                 connection.execute(escalation.update().where(this).values(reached=True))
@@ -89,7 +88,7 @@ def take(connection: sa.Connection, escalation_id: str, holder: str, *, now_us: 
     if not _still_waits(connection, escalation_id):
         return None
     new = {"attempts": 0, "said": NEVER, "reached": False, "next_us": 0, "leased_until_us": 0}
-    connection.execute(_insert(connection, page).on_conflict_do_nothing(), {"escalation_id": escalation_id, **new})
+    connection.execute(upsert(connection, page).on_conflict_do_nothing(), {"escalation_id": escalation_id, **new})
     free = sa.and_(
         _is(escalation_id), page.c.reached.is_(False), page.c.next_us <= now_us, page.c.leased_until_us <= now_us
     )
@@ -146,10 +145,6 @@ def _still_waits(connection: sa.Connection, escalation_id: str) -> bool:
 
 def _is(escalation_id: str) -> sa.ColumnElement[bool]:
     return page.c.escalation_id == escalation_id
-
-
-def _insert(connection: sa.Connection, table: sa.Table) -> Any:
-    return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
 
 
 def _us(at: datetime) -> int:

@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from services.bus.events import MeetingRecorded, MinutesApproved, Release
+from services.bus.tables import upsert
 from services.partner_gateway.inbox.tables import distribution, invitee, meeting
 
 
@@ -64,8 +64,7 @@ def _newer(
     connection: sa.Connection, meeting_id: str, is_newer: sa.ColumnElement[bool], known: Any, row: dict[str, Any]
 ) -> bool:
     """Write `row` unless something newer is known; whether it was written."""
-    insert = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert
     nothing = {"meeting_id": meeting_id, "lado": False, "embargo": False}
-    connection.execute(insert(meeting).values(nothing).on_conflict_do_nothing())
+    connection.execute(upsert(connection, meeting).values(nothing).on_conflict_do_nothing())
     this = meeting.update().where(meeting.c.meeting_id == meeting_id, known.is_(None) | is_newer)
     return connection.execute(this.values(row)).rowcount == 1

@@ -10,10 +10,10 @@ import sqlalchemy as sa
 import structlog
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, StreamingResponse
-from sqlalchemy.dialects import postgresql, sqlite
 from starlette.requests import ClientDisconnect
 
 from services.bus.events import ClaimCheck
+from services.bus.tables import upsert
 from services.partner_gateway.documents import kinds
 from services.partner_gateway.documents.entitled import entitled
 from services.partner_gateway.documents.references import carriers, location_of
@@ -113,7 +113,6 @@ async def _remember(gateway: Gateway, organisation: str, stored: ClaimCheck) -> 
     }
 
     def insert(connection: sa.Connection) -> None:
-        dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-        connection.execute(dialect.insert(document).values(row).on_conflict_do_nothing())
+        connection.execute(upsert(connection, document).values(row).on_conflict_do_nothing())
 
     await gateway.access.write(insert)

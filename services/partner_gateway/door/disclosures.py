@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from services.bus.codec import digest
 from services.bus.envelope import Event
 from services.bus.events import Disclosure
+from services.bus.tables import upsert
 from services.bus.work import AT_ONCE
 from services.partner_gateway.door import once
 from services.partner_gateway.door.context import Gateway
@@ -56,9 +56,8 @@ def claim(connection: sa.Connection, events: Sequence[Event], now_us: int) -> li
         {"disclosure_id": disclosure_id, "source": source, "event_id": event_id, "at_us": now_us}
         for disclosure_id, (source, event_id) in sorted(wanted.items())  # two processes lock in one order
     ]
-    insert = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert
     if rows:
-        connection.execute(insert(disclosing).on_conflict_do_nothing(), rows)
+        connection.execute(upsert(connection, disclosing).on_conflict_do_nothing(), rows)
     owners = _owners(connection, disclosing, list(wanted)) | _owners(connection, entry, list(wanted))
     return [
         (owner := owners.get(_id_of(e))) is not None and owner != (e.envelope.source, e.envelope.id) for e in events

@@ -10,17 +10,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from secrets import token_hex
-from typing import Any
 
 import sqlalchemy as sa
 import structlog
-from sqlalchemy.dialects import postgresql, sqlite
 
 from services.bus.catalogue import load
 from services.bus.events import DisclosureRead, MeetingRecorded, MinutesApproved
 from services.bus.heard import Heard
 from services.bus.projection import Copy
 from services.bus.settings import settings
+from services.bus.tables import upsert
 from services.partner_gateway.decide import entry_of
 from services.partner_gateway.documents.chair import note_chair
 from services.partner_gateway.documents.entitled import note_distributions
@@ -62,7 +61,7 @@ class Inboxes:
 
     def begin(self, connection: sa.Connection) -> None:
         """An epoch, unless there is one: numbers that were given before a recovery are told apart by it."""
-        insert = _dialect(connection).insert(epoch)
+        insert = upsert(connection, epoch)
         connection.execute(insert.on_conflict_do_nothing(), {"one": 1, "epoch": token_hex(4)})
 
     def record(self, connection: sa.Connection, done: Sequence[Heard]) -> Iterable[Copy]:
@@ -105,10 +104,6 @@ class Inboxes:
 
 
 INBOXES = Inboxes()
-
-
-def _dialect(connection: sa.Connection) -> Any:
-    return sqlite if connection.dialect.name == "sqlite" else postgresql
 
 
 def _numbered(connection: sa.Connection, told: Mapping[str, Mapping[str, Telling]]) -> Iterator[Numbered]:

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from services.bus.envelope import Envelope, same_cause_same_id
 from services.bus.events import DisclosureRead, HealthUpdated, ReceiptState, Role
+from services.bus.tables import upsert
 from services.partner_gateway.door.context import Gateway
 from services.partner_gateway.inbox import reading
 from services.partner_gateway.partners.registry import people_of
@@ -133,10 +133,9 @@ def _check(row: reading.Row, said: Said, who: Reader, now_us: int) -> None:
 
 def _remembered(connection: sa.Connection, row: reading.Row, said: Said, who: Reader, now_us: int) -> tuple[str, int]:
     """The receipt's id, and when it happened as that was first said; with the declaration, if one was made."""
-    insert = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert
     if said.no_conflict:
         declared = {"disclosure_id": row.disclosure_id, "person_id": who.key, "no_conflict_us": now_us}
-        connection.execute(insert(opening).values(declared).on_conflict_do_nothing())
+        connection.execute(upsert(connection, opening).values(declared).on_conflict_do_nothing())
     hidden = "hidden" if said.hidden_from_online_access else None
     parts = ("receipt", row.organisation, row.disclosure_id, said.state, who.name, hidden)
     receipt_id = str(same_cause_same_id(*parts))
@@ -148,7 +147,7 @@ def _remembered(connection: sa.Connection, row: reading.Row, said: Said, who: Re
         "happened_us": _us(said.happened_at) if said.happened_at else now_us,
         "at_us": now_us,
     }
-    connection.execute(insert(receipt).values(first).on_conflict_do_nothing())
+    connection.execute(upsert(connection, receipt).values(first).on_conflict_do_nothing())
     stands = sa.select(receipt.c.happened_us).where(receipt.c.receipt_id == receipt_id)
     return receipt_id, connection.execute(stands).scalar_one()
 

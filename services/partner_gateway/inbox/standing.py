@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from services.bus.envelope import Envelope
 from services.bus.events import DisclosureRead
 from services.bus.heard import Heard
+from services.bus.tables import upsert
 from services.partner_gateway.decide import Entry
 from services.partner_gateway.inbox.tables import counter, entry, reading
 from services.partner_gateway.inbox.urgency import FINISHED, IN_DANGER, order_us, urgency
@@ -35,7 +35,7 @@ Numbered = tuple[int, Telling]
 
 def lock(connection: sa.Connection, organisations: Collection[str]) -> None:
     """Their counter rows: made where missing, and held until the transaction ends. Always in the order of the names."""
-    make = _inserting(connection, counter).on_conflict_do_nothing()
+    make = upsert(connection, counter).on_conflict_do_nothing()
     for organisation in sorted(organisations):
         connection.execute(make, {"organisation": organisation, "last": 0, "unfinished": 0})
         connection.execute(sa.select(counter.c.last).where(counter.c.organisation == organisation).with_for_update())
@@ -47,7 +47,7 @@ def note_receipts(connection: sa.Connection, read: Sequence[DisclosureRead]) -> 
         return
     first = {(str(r.disclosure_id), r.state.value): _us(r.happened_at) for r in reversed(read)}
     rows = [{"disclosure_id": i, "state": s, "at_us": us} for (i, s), us in sorted(first.items())]
-    connection.execute(_inserting(connection, reading).on_conflict_do_nothing(), rows)
+    connection.execute(upsert(connection, reading).on_conflict_do_nothing(), rows)
 
 
 def standing(connection: sa.Connection, disclosure_ids: Sequence[str]) -> Sequence[Any]:
@@ -125,7 +125,3 @@ def _row(number: int, one: Telling, states: dict[str, bool]) -> dict[str, Any]:
 
 def _us(moment: datetime) -> int:
     return int(moment.timestamp() * 1_000_000)
-
-
-def _inserting(connection: sa.Connection, table: sa.Table) -> Any:
-    return (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)

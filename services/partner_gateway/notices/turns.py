@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
+from services.bus.tables import upsert
 from services.partner_gateway.inbox import reading
 from services.partner_gateway.inbox.tables import counter, entry
 from services.partner_gateway.inbox.urgency import DUE, IN_DANGER, INFORMATION
@@ -149,8 +149,7 @@ def _person(row: sa.Row[Any]) -> Person:
 
 
 def _begin(connection: sa.Connection, who: Person) -> None:
-    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    connection.execute(insert(mail_notice).values(person_id=who.person_id, **_NEW).on_conflict_do_nothing())
+    connection.execute(upsert(connection, mail_notice).values(person_id=who.person_id, **_NEW).on_conflict_do_nothing())
 
 
 def _as_known(who: Person) -> sa.ColumnElement[bool]:

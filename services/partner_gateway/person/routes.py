@@ -8,10 +8,10 @@ import sqlalchemy as sa
 import structlog
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import RedirectResponse
-from sqlalchemy.dialects import postgresql, sqlite
 from starlette.responses import Response
 
 from services.bus.events import BY_TOPIC, HealthUpdated, MinutesDistributed
+from services.bus.tables import upsert
 from services.partner_gateway.documents.routes import hand_out
 from services.partner_gateway.door.context import gateway_of
 from services.partner_gateway.door.who import INBOX, RECEIPTS, authorise
@@ -170,8 +170,7 @@ async def _declare(request: Request, visit: Visited, row: Row, *, conflicted: bo
     values = {"disclosure_id": row.disclosure_id, "person_id": visit.person.person_id, when: gateway.now_us}
 
     def insert(connection: sa.Connection) -> None:
-        dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-        connection.execute(dialect.insert(table).values(values).on_conflict_do_nothing())
+        connection.execute(upsert(connection, table).values(values).on_conflict_do_nothing())
 
     await gateway.access.write(insert)
     what = "conflict_declared" if conflicted else "no_conflict_declared"

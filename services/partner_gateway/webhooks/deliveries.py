@@ -12,9 +12,9 @@ from typing import Any
 
 import sqlalchemy as sa
 from prometheus_client import Counter
-from sqlalchemy.dialects import postgresql, sqlite
 
 from services.bus.settings import Settings
+from services.bus.tables import upsert
 from services.partner_gateway.inbox import reading
 from services.partner_gateway.inbox.tables import counter, entry
 from services.partner_gateway.tables import attempt, delivery, former_secret, partner, webhook
@@ -90,8 +90,7 @@ def make(connection: sa.Connection, webhook_id: str, *, now_us: int, until_us: i
 
 def owe(connection: sa.Connection, webhook_id: str, notices: Sequence[Notice], until_us: int) -> None:
     """Deliveries of these notices, to be sent from now on; also of those that were sent before."""
-    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    new = insert(delivery)
+    new = upsert(connection, delivery)
     again = {name: new.excluded[name] for name in ("until_us", "state", "next_us")}
     if notices:
         rows = [_delivery(webhook_id, notice, until_us) for notice in notices]
