@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import TypeVar
 
 import sqlalchemy as sa
@@ -49,7 +50,9 @@ class Access:
         Raises:
             Surroundings: the database is away.
         """
-        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, use)
+        return await asyncio.get_running_loop().run_in_executor(
+            self._readers, partial(self._transact, use, reading=True)
+        )
 
     async def write(self, use: Callable[[sa.Connection], T]) -> T:
         """`use`, all or nothing.
@@ -62,17 +65,14 @@ class Access:
     def run(self, use: Callable[[sa.Connection], T]) -> T:
         """A write, in the thread that calls."""
         with self._turn:
-            return self._transact(use, "BEGIN IMMEDIATE")
+            return self._transact(use, reading=False)
 
-    def _read(self, use: Callable[[sa.Connection], T]) -> T:
-        return self._transact(use, "BEGIN")
-
-    def _transact(self, use: Callable[[sa.Connection], T], begin: str) -> T:
+    def _transact(self, use: Callable[[sa.Connection], T], *, reading: bool) -> T:
         try:
             with self.engine.connect() as connection:
                 if self.is_sqlite:
-                    connection.exec_driver_sql(begin)
-                elif begin == "BEGIN":
+                    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+                elif reading:
                     connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
                 found = use(connection)
                 connection.commit()

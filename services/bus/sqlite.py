@@ -1,8 +1,8 @@
 """A service's SQLite file: how each connection to it is opened, and whose turn it is to write.
 
-SQLite has one writer at a time, and lets the others sleep and look again, up to 100 ms apart: measured, it made half of
-the way from a POST to its recipient. Those of one process take turns here, and wait no longer than they must; SQLite's
-own waiting remains for the rare other process, such as the command line's.
+SQLite has one writer at a time, and lets the others sleep and look again, up to 100 ms apart. Those of one process take
+turns here, and wait no longer than they must: measured at 50 events a second, a POST was at its recipient in 43 instead
+of 58 ms, at p99 in 101 instead of 165. SQLite's own waiting remains for another process, such as the command line's.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _turns: defaultdict[str, Lock] = defaultdict(Lock)
 
 
 def turn(url: sa.URL) -> Lock:
-    """What to hold while writing to that file."""
-    return _turns[str(url.database)]
+    """What to hold while writing to that file. A database in memory is nobody else's."""
+    return Lock() if _in_memory(url) else _turns[str(url.database)]
 
 
 def engine_for(url: sa.URL, *, cache_mib: int = 2, **options: Any) -> sa.Engine:
@@ -33,7 +33,7 @@ def engine_for(url: sa.URL, *, cache_mib: int = 2, **options: Any) -> sa.Engine:
         cache_mib: of each connection.
         options: further ones of SQLAlchemy's create_engine.
     """
-    if url.database not in (None, "", ":memory:"):
+    if not _in_memory(url):
         path = Path(str(url.database))
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         path.touch(mode=0o600)
@@ -47,3 +47,7 @@ def engine_for(url: sa.URL, *, cache_mib: int = 2, **options: Any) -> sa.Engine:
             dbapi.execute(f"PRAGMA {pragma}")
 
     return engine
+
+
+def _in_memory(url: sa.URL) -> bool:
+    return url.database in (None, "", ":memory:")

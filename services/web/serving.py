@@ -159,7 +159,7 @@ async def make_tables(access: Access, service: str, projection: Projection, own:
             if not access.is_sqlite:
                 await access.write(lambda connection: connection.execute(schema))
             for tables in (projection.tables, *own):
-                await access.write(partial(refuse_earlier, tables=tables, service=service))
+                await access.read(partial(refuse_earlier, tables=tables, service=service))
                 await access.write(tables.create_all)
             await access.write(projection.begin)
         except (Surroundings, IntegrityError) as error:  # the latter when two make one table at once
