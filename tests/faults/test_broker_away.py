@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from contextlib import suppress
 
 import pytest
+from confluent_kafka.admin import AdminClient
 
-from services.bus.errors import EXIT_TRY_AGAIN
+from services.bus import kafka
+from services.bus.errors import EXIT_TRY_AGAIN, Surroundings
+from services.bus.secrets import password_of
+from services.embedded import ADMIN
 from tests.faults.house import House, Victim, until
 
 
@@ -52,6 +57,36 @@ async def test_broker_stands_still_service_says_so_and_goes_on(house: House) -> 
     await house.publish(100)
     await house.kept_the_promise()
     assert victim.lives
+
+
+async def test_a_broker_that_did_not_answer_is_asked_again_by_a_new_client(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One client that had waited too long was seen never to find the broker again, while every new one did."""
+    monkeypatch.setattr(kafka, "ANSWER_WITHIN", 0.5)
+    clients = []
+
+    def made(config: dict[str, object]) -> AdminClient:
+        clients.append(AdminClient(config))
+        return clients[-1]
+
+    monkeypatch.setattr(kafka, "AdminClient", made)
+    broker = kafka.KafkaBroker(house.settings(), ADMIN, password_of(ADMIN, house.settings()))
+    cluster = await broker.cluster_id()
+    house.freeze()
+    with pytest.raises(Surroundings):
+        await broker.cluster_id()
+    house.thaw()
+    assert await until(lambda: answer(broker), bool, 30) == cluster
+    assert len(clients) > 1
+    await broker.close()
+
+
+async def answer(broker: kafka.KafkaBroker) -> str:
+    """The cluster's id, or nothing yet."""
+    with suppress(Surroundings):
+        return await broker.cluster_id()
+    return ""
 
 
 @pytest.mark.soak
