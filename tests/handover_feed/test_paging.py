@@ -22,10 +22,10 @@ from services.bus.settings import Settings
 from services.handover_feed.door.context import Board
 from services.handover_feed.door.serve import board_for
 from services.handover_feed.paging import pages
-from services.handover_feed.paging.pager import Pager, egress_settings
+from services.handover_feed.paging.pager import Pager, way_out
 from services.handover_feed.paging.tables import page
-from services.partner_gateway.webhooks.egress import NotAllowed, check
 from services.partner_gateway.webhooks.message import new_secret
+from services.web.egress import NotAllowed, check
 from tests.handover_feed import cards
 from tests.handover_feed.cards import EVENING, NIGHT_WORKER
 from tests.handover_feed.conftest import tell
@@ -269,7 +269,7 @@ def test_a_page_goes_where_it_is_set_up_to_go_and_nowhere_else(
     url: str, asked: str, board_url: str | None, goes: bool
 ) -> None:
     """https only, to the one host; to this machine only where the board itself is on it alone."""
-    at = egress_settings(Settings(board_page_url=url, board_url=board_url, webhook_allow="elsewhere.example"))
+    at = way_out(Settings(board_page_url=url, board_url=board_url, webhook_allow="elsewhere.example"))
     if goes:
         check(at, asked)
         return

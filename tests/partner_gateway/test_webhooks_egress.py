@@ -11,14 +11,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from services.bus.settings import Settings
-from services.partner_gateway.webhooks import egress
-from services.partner_gateway.webhooks.addresses import Address, is_public
-from services.partner_gateway.webhooks.egress import Egress, NotAllowed, Outcome, check
+from services.web import egress
+from services.web.addresses import Address, is_public
+from services.web.egress import Egress, NotAllowed, Outcome, Way, check
 from tests.partner_gateway.webhook_endpoint import Received, answer, certificate, endpoint, status
 
-PUBLIC = Settings(gateway_host="0.0.0.0", webhook_allow="hooks.school.example, *.nhs.example,203.0.114.7")
-DEMO = Settings(gateway_host="127.0.0.1", webhook_allow="")
+PUBLIC = Way("hooks.school.example, *.nhs.example,203.0.114.7", "0.0.0.0", None)
+DEMO = Way("", "127.0.0.1", None)
 
 
 @pytest.fixture
@@ -147,13 +146,13 @@ def test_what_is_allowed_leads_to_a_host_on_the_list(rest: str) -> None:
 def test_an_empty_list_allows_nothing() -> None:
     """Nobody gets webhooks by default."""
     with pytest.raises(NotAllowed):
-        check(Settings(gateway_host="0.0.0.0", webhook_allow=""), "https://hooks.school.example/")
+        check(Way("", "0.0.0.0", None), "https://hooks.school.example/")
 
 
 @pytest.mark.parametrize("outside", ["https://gateway.example", "https://10.0.0.5"])
 def test_behind_a_proxy_loopback_is_no_demo(outside: str) -> None:
     """A real gateway may listen on loopback behind its proxy: partners may not reach what else listens there."""
-    at = Settings(gateway_host="127.0.0.1", gateway_url=outside)
+    at = Way("", "127.0.0.1", outside)
     for url in ("http://127.0.0.1:8080/", "https://localhost/"):
         with pytest.raises(NotAllowed):
             check(at, url)

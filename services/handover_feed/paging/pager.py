@@ -23,7 +23,7 @@ from services.handover_feed.board.projection import BOARD
 from services.handover_feed.paging import pages
 from services.handover_feed.paging.message import is_secret, signed
 from services.handover_feed.paging.pages import Turn
-from services.partner_gateway.webhooks.egress import Egress, NotAllowed, check
+from services.web.egress import Egress, NotAllowed, Way, check
 
 if TYPE_CHECKING:
     from services.handover_feed.door.context import Board
@@ -46,7 +46,7 @@ class Pager:
     def __init__(self, board: Board) -> None:
         require_sound(board.settings)
         self._board = board
-        self._egress = Egress(egress_settings(board.settings))
+        self._egress = Egress(way_out(board.settings))
         self._name = token_hex(8)
         self._bell = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -119,7 +119,7 @@ def require_sound(at: Settings) -> None:
     """Refuse, when the board starts and not at the first danger, what would reach nobody. Raises UserMistake."""
     if at.board_page_url:
         try:
-            check(egress_settings(at), at.board_page_url)
+            check(way_out(at), at.board_page_url)
         except NotAllowed as error:
             raise UserMistake(f"SAFEBUS_BOARD_PAGE_URL leads nowhere: {error}") from error
     if at.board_page_secret is not None and not is_secret(at.board_page_secret.get_secret_value()):
@@ -128,12 +128,12 @@ def require_sound(at: Settings) -> None:
         )
 
 
-def egress_settings(at: Settings) -> Settings:
-    """The webhooks' way out (services/partner_gateway/webhooks/egress.py), open to the paging service alone.
+def way_out(at: Settings) -> Way:
+    """To the paging service alone.
 
     It may be on loopback only where the board is too, as in a demo.
     """
     host = ""
     with suppress(httpx.InvalidURL, ValueError):
         host = httpx.URL(at.board_page_url or "").raw_host.decode("ascii").lower()
-    return at.model_copy(update={"webhook_allow": host, "gateway_host": at.board_host, "gateway_url": at.board_url})
+    return Way(host, at.board_host, at.board_url)

@@ -19,8 +19,8 @@ from services.partner_gateway.inbox import reading
 from services.partner_gateway.inbox.tables import counter, entry
 from services.partner_gateway.tables import attempt, delivery, former_secret, partner, webhook
 from services.partner_gateway.webhooks import pace
-from services.partner_gateway.webhooks.egress import Outcome
 from services.partner_gateway.webhooks.message import LATE, Notice
+from services.web.egress import Outcome
 
 LEASE_US = 30 * pace.SECOND_US
 """An attempt takes at most 10 s and its record some more: a turn that lasts longer is a dead process's."""

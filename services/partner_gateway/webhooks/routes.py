@@ -12,9 +12,10 @@ from services.partner_gateway.door.context import gateway_of
 from services.partner_gateway.door.who import INBOX, Caller, authorise, caller
 from services.partner_gateway.inbox import reading
 from services.partner_gateway.webhooks import deliveries, kept, pace
-from services.partner_gateway.webhooks.egress import NotAllowed, check
 from services.partner_gateway.webhooks.kept import Of
+from services.partner_gateway.webhooks.sender import way_out
 from services.web.cursor import Cursor
+from services.web.egress import NotAllowed, check
 from services.web.problems import Problem
 
 router = APIRouter()
@@ -60,7 +61,7 @@ async def make(request: Request, asked: WebhookAsked, who: Annotated[Caller, Dep
     authorise(who, INBOX)
     gateway = gateway_of(request)
     try:
-        check(gateway.settings, asked.url)
+        check(way_out(gateway.settings), asked.url)
     except NotAllowed as refused:
         raise Problem(422, "url-refused", str(refused), errors=[("/url", str(refused))]) from None
 

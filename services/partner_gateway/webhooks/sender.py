@@ -32,11 +32,12 @@ import structlog
 from prometheus_client import Counter
 
 from services.bus.errors import Surroundings
+from services.bus.settings import Settings
 from services.partner_gateway.inbox.projection import INBOXES
 from services.partner_gateway.webhooks import deliveries, late
 from services.partner_gateway.webhooks.deliveries import Turn
-from services.partner_gateway.webhooks.egress import AT_ONCE, WHOLE, Egress, Outcome
 from services.partner_gateway.webhooks.message import signed
+from services.web.egress import AT_ONCE, WHOLE, Egress, Outcome, Way
 
 if TYPE_CHECKING:
     from services.partner_gateway.door.context import Gateway
@@ -58,12 +59,17 @@ ATTEMPTS = Counter("safebus_webhook_attempts_total", "Attempts to deliver a noti
 log = structlog.get_logger()
 
 
+def way_out(at: Settings) -> Way:
+    """Where webhooks may go."""
+    return Way(at.webhook_allow, at.gateway_host, at.gateway_url)
+
+
 class Sender:
     """Sends while the block lasts. It ends at once: what was under way comes again, under the same id."""
 
     def __init__(self, gateway: Gateway, egress: Egress | None = None) -> None:
         self._gateway = gateway
-        self._egress = egress or Egress(gateway.settings)
+        self._egress = egress or Egress(way_out(gateway.settings))
         self._name = token_hex(8)
         self._bell = asyncio.Event()
         self._serving: dict[str, asyncio.Task[None]] = {}

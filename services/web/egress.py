@@ -1,8 +1,8 @@
-"""The gateway's only way out to addresses that partners chose: to the hosts allowed, on the public internet.
+"""A door's only way out to addresses that others chose: to the hosts allowed, on the public internet.
 
 Without it, a partner could have the gateway call whatever the gateway can reach. What is checked is what is used:
 
-- a URL is parsed once, and its host must stand in `webhook_allow`; https only;
+- a URL is parsed once, and its host must be among those allowed; https only;
 - the name is resolved once for each attempt; if any of its addresses is not public, nothing is sent. The connection is
   made to an address that was checked, not to the name again (DNS rebinding); SNI, certificate check and Host keep the
   name;
@@ -10,8 +10,8 @@ Without it, a partner could have the gateway call whatever the gateway can reach
 - 5 seconds to connect, 10 for everything; at most 4 kB of the answer are read, and dropped. Nothing the other side
   sends but its status is ever kept or shown.
 
-In a demo the gateway itself is on loopback, and partners on the same machine: then a URL may also name loopback, over
-plain http too. A gateway on loopback behind a proxy (`gateway_url`) is no demo.
+In a demo the door itself is on loopback, and those outside on the same machine: then a URL may also name loopback, over
+plain http too. A door on loopback behind a proxy (its own `url`) is no demo.
 """
 
 from __future__ import annotations
@@ -23,12 +23,11 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 import httpx
 
-from services.bus.settings import Settings
-from services.partner_gateway.webhooks.addresses import Address, is_loopback, is_public, literal
+from services.web.addresses import Address, is_loopback, is_public, literal
 
 CONNECT = 5.0
 WHOLE = 10.0
@@ -46,8 +45,19 @@ _CERTIFICATE = {
 }
 
 
+class Way(NamedTuple):
+    """Where a door may go."""
+
+    allow: str
+    """Hosts, comma separated; *.nhs.uk for a domain."""
+    host: str
+    """Where the door itself listens."""
+    url: str | None
+    """Its address as others see it, if that is another."""
+
+
 class NotAllowed(Exception):
-    """The gateway does not go there. The message is a sentence without any of the other side's words."""
+    """The door does not go there. The message is a sentence without any of the other side's words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +80,8 @@ class Outcome:
 class Egress:
     """Sends. Hold it open while it is used."""
 
-    def __init__(self, at: Settings, *, resolve: Resolve | None = None) -> None:
-        self._at = at
+    def __init__(self, way: Way, *, resolve: Resolve | None = None) -> None:
+        self._way = way
         self._resolve = resolve or self._ask
         self._names = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="webhook-names")
         self._transport = httpx.AsyncHTTPTransport(
@@ -101,7 +111,7 @@ class Egress:
         return _answered(response.status_code)
 
     async def _post(self, url: str, headers: dict[str, str], body: bytes) -> httpx.Response:
-        to = check(self._at, url)
+        to = check(self._way, url)
         addresses = await self._addresses(to)
         for address in addresses[:-1]:
             with suppress(httpx.ConnectError, httpx.ConnectTimeout):  # nothing was sent: the next address may do
@@ -114,7 +124,7 @@ class Egress:
         one = literal(host)
         port = to.port or (443 if to.scheme == "https" else 80)
         found = [one] if one is not None else await self._resolve(host, port)
-        fit = is_loopback if is_demo(self._at) and _names_loopback(host) else is_public
+        fit = is_loopback if is_demo(self._way) and _names_loopback(host) else is_public
         if not all(map(fit, found)):
             raise NotAllowed("the host's name leads to an address that is not on the public internet")
         if not found:
@@ -148,7 +158,7 @@ class Egress:
         return await self._transport.handle_async_request(request)
 
 
-def check(at: Settings, url: str) -> httpx.URL:
+def check(way: Way, url: str) -> httpx.URL:
     """The URL, if a webhook may go there as far as can be told without the DNS.
 
     Raises:
@@ -163,11 +173,11 @@ def check(at: Settings, url: str) -> httpx.URL:
         raise NotAllowed("a webhook's URL begins with https:// and the name of a host")
     if parsed.userinfo or parsed.fragment:
         raise NotAllowed("a webhook's URL has no user name, password or fragment")
-    if is_demo(at) and _names_loopback(host):
+    if is_demo(way) and _names_loopback(host):
         return parsed
     if parsed.scheme != "https":
         raise NotAllowed("webhooks are sent over https only")
-    if not any(_matches(host, rule.strip().lower()) for rule in at.webhook_allow.split(",")):
+    if not any(_matches(host, rule.strip().lower()) for rule in way.allow.split(",")):
         raise NotAllowed("this host is not among those that webhooks may go to; ask the operator to allow it")
     address = literal(host)
     if address is not None and not is_public(address):
@@ -175,10 +185,10 @@ def check(at: Settings, url: str) -> httpx.URL:
     return parsed
 
 
-def is_demo(at: Settings) -> bool:
-    """Whether only this machine can reach the gateway."""
-    outside = httpx.URL(at.gateway_url) if at.gateway_url else None
-    return _names_loopback(at.gateway_host) and (outside is None or _names_loopback(outside.host))
+def is_demo(way: Way) -> bool:
+    """Whether only this machine can reach the door."""
+    outside = httpx.URL(way.url) if way.url else None
+    return _names_loopback(way.host) and (outside is None or _names_loopback(outside.host))
 
 
 def _names_loopback(host: str) -> bool:
