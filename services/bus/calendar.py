@@ -29,6 +29,14 @@ HORIZON = 400
 ALL_DAY = (0, 24 * 60)
 
 
+def local(at: datetime) -> datetime | None:
+    """As London's clocks show it; None outside the calendar, such as 0001-01-01, which some systems send for none."""
+    try:
+        return at.astimezone(LONDON)
+    except (OverflowError, ValueError):
+        return None
+
+
 class HoursLike(Protocol):
     """One opening on one weekday: 1 is Monday; `opens` and `closes` are local `HH:MM`, at the latest 24:00."""
 

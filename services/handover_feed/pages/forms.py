@@ -9,6 +9,7 @@ from typing import Any
 
 from starlette.datastructures import FormData
 
+from services.bus.calendar import LONDON
 from services.bus.events import FamilyTold, HandoverAct, NoteKind, Outcome, RecipientClass, Team, Threshold
 from services.handover_feed.pages import words
 from services.handover_feed.pages.shown import Shown
@@ -224,7 +225,7 @@ def due(typed: Typed, now: datetime) -> datetime | None:
             typed.errors["due_day"] = "Only something to be done has a time: choose that above, or leave this empty"
         return None
     try:
-        moment = datetime.combine(date.fromisoformat(on), time.fromisoformat(at or "23:59"), words.LONDON)
+        moment = datetime.combine(date.fromisoformat(on), time.fromisoformat(at or "23:59"), LONDON)
     except ValueError:
         typed.errors["due_day"] = "Enter a whole date, and a time such as 06:30"
         return None

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from pydantic_core import to_json
 
+from services.bus.calendar import LONDON
 from services.bus.events import (
     CardAct,
     CardFact,
@@ -93,7 +94,7 @@ class Shown:
         """None where the matter is about no child."""
         if self.withheld or (self._nameless != "Child not identified" and self.card.about is None):
             return None
-        return words.about_age(self.card, self.now.astimezone(words.LONDON).date())
+        return words.about_age(self.card, self.now.astimezone(LONDON).date())
 
     @property
     def open(self) -> bool:

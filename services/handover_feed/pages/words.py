@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from services.bus.calendar import local
 from services.bus.events import CardFact, HandoverAct, MatterChanged, NoteKind, RecipientClass, Role, Team, Told, Worker
-from services.partner_gateway.person.words import LONDON, day, from_us, organisation, word
+from services.people.words import NO_TIME, day, from_us, organisation, word
 
 __all__ = [
     "FACTS",
-    "LONDON", "NOTES", "RECIPIENTS", "TEAMS", "about_age", "act", "clock", "day",
+    "NOTES", "NO_TIME", "RECIPIENTS", "TEAMS", "about_age", "act", "clock", "day",
     "fact", "from_us", "moment", "near", "organisation", "span", "team", "told", "word", "worker",
 ]  # fmt: skip
 
@@ -142,18 +143,6 @@ def span(long: timedelta) -> str:
     parts = [(days, "day"), (hours, "hour"), (minutes, "minute")]
     told = [f"{count} {unit}{'' if count == 1 else 's'}" for count, unit in parts if count]
     return " ".join(told[:2])
-
-
-NO_TIME = "time not known"
-"""Said of a moment outside the calendar, such as 0001-01-01, which some systems send for none."""
-
-
-def local(at: datetime) -> datetime | None:
-    """As London's clocks show it; None outside the calendar."""
-    try:
-        return at.astimezone(LONDON)
-    except (OverflowError, ValueError):
-        return None
 
 
 def clock(at: datetime) -> str:

@@ -15,7 +15,7 @@ from email.policy import SMTP
 from hashlib import sha256
 from urllib.parse import urlsplit
 
-from services.partner_gateway.person import words
+from services.people import words
 
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?")
 """A plain address: no quoting, no name, no space or line's end, so nothing that could be another header or command."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from services.bus import events as e
 from services.bus.envelope import Event
-from services.partner_gateway.person.words import day, moment, organisation, word
+from services.people.words import day, moment, organisation, word
 
 TITLES = {
     e.SchoolAlerted.topic: "Domestic abuse alert",

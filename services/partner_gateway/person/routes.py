@@ -21,11 +21,11 @@ from services.partner_gateway.person import listing
 from services.partner_gateway.person.explain import TITLES, explain, why
 from services.partner_gateway.person.site import PAGES, SITE
 from services.partner_gateway.person.visit import Visit, Visited, entry_of, number_of, visited
-from services.partner_gateway.person.words import by_when, by_when_in_full, from_us, moment
 from services.partner_gateway.tables import conflict, opening
 from services.people import sign_in
 from services.people.pages import Refused
 from services.people.visit import form_of
+from services.people.words import by_when, by_when_in_full, from_us, moment
 
 log = structlog.get_logger()
 router = APIRouter()

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 
 from services.bus.settings import Settings
 from services.partner_gateway.door.context import gateway_of
-from services.partner_gateway.person import words
 from services.partner_gateway.tables import link, partner, person, session
+from services.people import words
 from services.people.pages import Pages
 from services.people.site import Site, Terms, Words
 from services.web.problems import Problem

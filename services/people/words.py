@@ -1,11 +1,13 @@
-"""Codes and moments in the words of a school office or a practice: British English, London time."""
+"""Codes and moments in the words of a school office, a practice or a duty team: British English, London time."""
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import UTC, date, datetime
 
-LONDON = ZoneInfo("Europe/London")
+from services.bus.calendar import local
+
+NO_TIME = "time not known"
+"""Said of a moment outside the calendar."""
 
 WORDS = {
     # Where the child was
@@ -115,13 +117,15 @@ def from_us(us: int) -> datetime:
 
 def moment(at: datetime) -> str:
     """Monday 23 November 2026 at 8:45am"""
-    here = at.astimezone(LONDON)
-    return f"{here:%A} {day(here.date())} at {clock(here)}"
+    here = local(at)
+    return f"{here:%A} {day(here.date())} at {clock(here)}" if here else NO_TIME
 
 
 def clock(at: datetime) -> str:
     """8:45am, midday, midnight"""
-    here = at.astimezone(LONDON)
+    here = local(at)
+    if here is None:
+        return NO_TIME
     if here.minute == 0 and here.hour in (0, 12):
         return "midday" if here.hour else "midnight"
     return f"{here.hour % 12 or 12}:{here:%M}{'am' if here.hour < 12 else 'pm'}"
@@ -134,15 +138,17 @@ def day(on: date) -> str:
 
 def by_when(due: datetime, now: datetime) -> str:
     """today at 8:45am, tomorrow at 8:45am, yesterday at 3:15pm, or the whole date."""
-    days = (due.astimezone(LONDON).date() - now.astimezone(LONDON).date()) / timedelta(days=1)
-    near = {0: "today", 1: "tomorrow", -1: "yesterday"}.get(int(days))
+    there, here = local(due), local(now)
+    if there is None or here is None:
+        return NO_TIME
+    near = {0: "today", 1: "tomorrow", -1: "yesterday"}.get((there.date() - here.date()).days)
     return f"{near} at {clock(due)}" if near else moment(due)
 
 
 def by_when_in_full(due: datetime, now: datetime) -> str:
     """The same, with the date as well: what is printed is read on another day."""
-    near, here = by_when(due, now), due.astimezone(LONDON)
-    return near if near == moment(due) else f"{near}, {here:%A} {day(here.date())}"
+    near, there = by_when(due, now), local(due)
+    return near if there is None or near == moment(due) else f"{near}, {there:%A} {day(there.date())}"
 
 
 def organisation(organisation_id: str) -> str:
