@@ -36,6 +36,8 @@ class Frame(NamedTuple):
 
     number: int
     encoded: bytes
+    about: str = ""
+    """What it tells of, by id, where a source records who was shown what."""
 
 
 class Piece(NamedTuple):
@@ -43,6 +45,7 @@ class Piece(NamedTuple):
 
     frames: bytes
     number: int
+    about: Sequence[str] = ()
 
 
 def piece_of(frames: Sequence[Frame]) -> Piece:
@@ -53,7 +56,9 @@ def piece_of(frames: Sequence[Frame]) -> Piece:
         if taken and size > PIECE:
             break
         taken += 1
-    return Piece(b"".join(frame.encoded for frame in frames[:taken]), frames[taken - 1].number)
+    sent = frames[:taken]
+    about = [frame.about for frame in sent if frame.about]
+    return Piece(b"".join(frame.encoded for frame in sent), sent[-1].number, about)
 
 
 class Found(NamedTuple):

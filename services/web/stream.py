@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import ceil
 from typing import Protocol
@@ -144,7 +145,7 @@ class Stream(Response):
                 piece = await self._missed()
             if piece is not None:
                 if piece.frames:
-                    await self._say(piece.frames)
+                    await self._say(piece.frames, piece.about)
                 self._number = piece.number
             else:
                 await watcher.wait()
@@ -185,7 +186,7 @@ class Stream(Response):
         await self._watcher.wait()
         return None
 
-    async def _say(self, frames: bytes) -> None:
+    async def _say(self, frames: bytes, about: Sequence[str] = ()) -> None:
         self._begun += 1
         await self._send({"type": "http.response.body", "body": frames, "more_body": True})
         self._ended += 1

@@ -55,7 +55,7 @@ class Hub(hub.Hub):
 def frames_of(channel: str, changes: Sequence[Change], epoch: str) -> list[Frame]:
     """Encoded for that channel."""
     encode = FRAMES[channel]
-    return [Frame(change.no, encode(change, epoch)) for change in changes]
+    return [Frame(change.no, encode(change, epoch), change.card.matter_id) for change in changes]
 
 
 def _news(connection: sa.Connection, known: Mapping[str, tuple[str, int]]) -> tuple[str, Mapping[str, Found]]:

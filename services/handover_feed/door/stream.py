@@ -6,10 +6,7 @@ is sent once (services/web/stream.py).
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Awaitable, Callable, Sequence
-from functools import lru_cache
 from typing import Annotated
 
 import sqlalchemy as sa
@@ -38,9 +35,6 @@ BEAT = b"event: beat\ndata: {}\n\n"
 
 DEAF = 15.0
 """Seconds without the bus after which a page may not say that it is live: its stream ends, and none begins."""
-
-_MATTER = re.compile(rb'^data: {"matter_id":("(?:[^"\\]|\\.)*")', re.MULTILINE)
-"""The first field of a card."""
 
 router = APIRouter()
 
@@ -129,18 +123,12 @@ class Cards:
 
 
 class ToScreen(OneOfFew):
-    """A stream of whole cards, of which is recorded whose they were: what is sent is made for all streams at once."""
+    """A stream of whole cards, of which is recorded whose they were."""
 
     def __init__(self, board: Board, who: Screen, cards: Cards, cursor: Cursor | None) -> None:
         super().__init__(board.hub, cards, cursor, board.streams, who.by)
         self._board, self._screen = board, who
 
-    async def _say(self, frames: bytes) -> None:
-        showed(self._board, self._screen, _matters_in(frames))
-        await super()._say(frames)
-
-
-@lru_cache(maxsize=16)
-def _matters_in(frames: bytes) -> Sequence[str]:
-    """Ids of the matters of these frames, which are the same object for every stream that is sent them."""
-    return tuple(json.loads(found) for found in _MATTER.findall(frames))
+    async def _say(self, frames: bytes, about: Sequence[str] = ()) -> None:
+        showed(self._board, self._screen, about)
+        await super()._say(frames, about)
