@@ -328,6 +328,22 @@ class IncidentKind(StrEnum):
     OTHER = "OTHER"
 
 
+class OperatorAct(StrEnum):
+    """What someone who looks after the bus did, that others must be able to look up. REVEALED: saw personal fields;
+    EXPORTED: took records away in a file; RETRYING: is about to send a dead letter's original again; RETRIED: it was
+    sent, and what became of it; DISCARDED: a dead letter is not to be processed; REPLAYED: rebuilt a service's state or
+    sent its stored outputs again.
+    """
+
+    UNKNOWN = "UNKNOWN"
+    REVEALED = "REVEALED"
+    EXPORTED = "EXPORTED"
+    RETRYING = "RETRYING"
+    RETRIED = "RETRIED"
+    DISCARDED = "DISCARDED"
+    REPLAYED = "REPLAYED"
+
+
 class Outcome(StrEnum):
     """What a decision on an enquiry comes to. SECTION_17_ASSESSMENT and SECTION_47_ENQUIRY: Children Act 1989 s.17 and
     s.47.
@@ -1696,6 +1712,51 @@ class OutcomeShared(Event):
     """When it was decided, UTC."""
 
 
+class OperatorActed(Event):
+    """What someone who looks after the bus did. It holds ids, the operator's login name and the reason given, and
+    nothing of any event's content.
+    """
+
+    topic: ClassVar[str] = "operators.acts.v1"
+
+    act_id: str
+    """The act; the same act that is done once more has the same."""
+
+    act: OperatorAct
+    """What was done. RETRYING and REVEALED stand in the log before it happens."""
+
+    about: str
+    """What it was done to, as kind and opaque id: `dead-letter:ID`, `event:ID`, `child:ID`, `topic:NAME`,
+    `service:NAME`.
+    """
+
+    by: str
+    """The login name, on their machine, of who did it."""
+
+    reason: str | None = None
+    """Why, in the operator's words, who is told to name nobody in it. Absent when the act needs none."""
+
+    service: str | None = None
+    """The service whose dead letter or state it is. Absent when it is no one service's."""
+
+    event_id: str | None = None
+    """The ce_id of the original that was sent again. Absent unless the act is RETRYING or RETRIED."""
+
+    event_source: str | None = None
+    """The ce_source of the original that was sent again. Absent unless the act is RETRYING or RETRIED."""
+
+    became: str | None = None
+    """What came of it, as a code: done, dead, repeated. Absent while nobody knows, and for an act that has no outcome
+    of its own.
+    """
+
+    covers: int | None = None
+    """How many records were seen, taken away or sent. Absent when it is the one that the act is about."""
+
+    acted_at: AwareDatetime
+    """When, UTC."""
+
+
 class ChildMatched(Event):
     """A person's answer: which child of the directory an unmatched child of an incident is."""
 
@@ -2218,6 +2279,7 @@ BY_TOPIC: dict[str, type[Event]] = {
     "mash.information-requests.v1": InformationRequested,
     "mash.information-responses.v1": InformationReturned,
     "mash.outcomes.v1": OutcomeShared,
+    "operators.acts.v1": OperatorActed,
     "police.matches.v1": ChildMatched,
     "police.unmatched.v1": ChildUnmatched,
     "police.incidents.v1": IncidentReported,
