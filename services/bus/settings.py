@@ -41,6 +41,9 @@ class Settings(BaseSettings):
     registry_url: str = Field("http://127.0.0.1:19081/apis/ccompat/v7", description="Confluent-compatible registry")
     cluster_id: str | None = Field(None, description="`topics apply` refuses any other cluster")
     replication_factor: int | None = Field(None, description="overrides the catalogue's; the embedded broker has 1")
+    operator_name: str | None = Field(
+        None, description="who acts, as operators' acts are logged; default the account that signed in"
+    )
 
     # The store
     store_url: str = Field(
