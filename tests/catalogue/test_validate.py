@@ -112,7 +112,6 @@ SPOILT: list[tuple[str, str, str, str, int, str]] = [
         1,
         "council may not read a topic that discloses",
     ),
-    ("operator reads", "[reader]", "[operator]", "[operator]", 1, "operator may not read a topic that discloses"),
     ("silent", "    discloses: true\n", "", "child.told.v1", 1, "carries a Disclosure: say `discloses: true`"),
     (
         "discloses",

@@ -18,8 +18,9 @@ from services.bus.settings import Settings, settings
 
 DISCLOSURE: Final = "safebus.common.Disclosure"
 READER: Final = "reader"
-"""The one principal besides services that reads disclosures: it hands each recipient its own. In code and not in the
-file, so that letting another one in takes a reviewed change of this rule (DESIGN.md §3)."""
+"""Besides services, this principal reads disclosures, since it hands each recipient its own; and so does whoever is of
+kind operator, whose tools mask what they show and write down what they reveal (services/operating). In code and not in
+the file, so that letting another one in takes a reviewed change of this rule (DESIGN.md §3)."""
 
 _TOPIC_NAME: Final = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 _VERSIONED: Final = re.compile(r".+\.v[1-9][0-9]*")
@@ -115,12 +116,12 @@ class _Check:
             self._topic_fault(topic, "read_by", f"`read_by` lacks {GATEWAY}: what it tells would be in nobody's inbox")
         if topic.discloses:
             for name in topic.read_by:
-                if name in known and known[name].kind != "service" and name != READER:
+                if name in known and known[name].kind not in ("service", "operator") and name != READER:
                     self._topic_fault(
                         topic,
                         f"read_by/{name}",
-                        f"{name} may not read a topic that discloses; it has an inbox of its own, and only services "
-                        f"and {READER} read such a topic",
+                        f"{name} may not read a topic that discloses; it has an inbox of its own, and only services, "
+                        f"operators and {READER} read such a topic",
                     )
 
     def _inboxes(self) -> None:
