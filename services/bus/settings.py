@@ -129,6 +129,21 @@ class Settings(BaseSettings):
         None, description="what pages are signed with, whsec_… as Standard Webhooks has it; unset means unsigned"
     )
 
+    # The performance pages
+    performance_host: str = Field("127.0.0.1", description="where the performance pages listen")
+    performance_port: int = Field(19445, description="their port; 0 means any free one")
+    performance_url: str | None = Field(None, description="their address as people see it; default http://HOST:PORT")
+    performance_tls_cert: Path | None = Field(None, description="their certificate chain, PEM; without one HTTP")
+    performance_tls_key: Path | None = Field(None, description="the certificate's key, PEM")
+    performance_oidc_client_id: str | None = Field(None, description="their name at the issuer; default the gateway's")
+    performance_oidc_client_secret: SecretStr | None = Field(
+        None, description="its secret there; default the gateway's"
+    )
+    performance_session_minutes: float = Field(30.0, gt=0, description="a session there ends after so long unused")
+    performance_session_hours: float = Field(10.0, gt=0, description="and after so long, however much it was used")
+    performance_rate: float = Field(20.0, gt=0, description="requests a second from one address, on average")
+    performance_burst: int = Field(200, gt=0, description="requests from one address at once")
+
     # What a process shows
     http_host: str = "127.0.0.1"
     http_port: int = Field(0, description="/livez, /readyz and /metrics; 0 means any free port")
