@@ -1,1 +1,1 @@
-"""Hears what every other room hears, and computes the partnership's measures from it (N10). It tells nobody anything."""
+"""Hears what every other room hears, and computes the measures of the partnership from it (N10). Tells nobody."""
