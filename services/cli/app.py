@@ -72,6 +72,9 @@ def up(
     external: Annotated[
         bool, typer.Option("--external", help="Kafka and the registry are run by somebody else.")
     ] = False,
+    brokers: Annotated[
+        int, typer.Option(help="Kafka's nodes, 1 or 3: with 3 each event stands on two at least, and one may be lost.")
+    ] = 1,
 ) -> None:
     """Start everything and keep it running: Kafka, the schema registry, every service.
 
@@ -80,7 +83,7 @@ def up(
     """
     from services.cli import up as room
 
-    raise typer.Exit(room.detached(external) if detach else room.foreground(external))
+    raise typer.Exit(room.detached(external, brokers) if detach else room.foreground(external, brokers))
 
 
 @app.command(rich_help_panel=RUN)
@@ -216,11 +219,14 @@ def _pass_on(room: typer.Typer, context: typer.Context) -> None:
 
 
 def _as_the_running_one() -> None:
-    """An embedded Kafka is one broker: what `safebus up` applied to it must not look like a difference."""
+    """An embedded Kafka may be one broker: what `safebus up` applied to it must not look like a difference."""
     from services.bus.settings import settings
     from services.supervisor.status import running
 
     told = running(settings())
-    if told is not None and told.embedded and told.bootstrap_servers == settings().bootstrap_servers:
-        os.environ.setdefault("SAFEBUS_REPLICATION_FACTOR", "1")
+    if told is None or not told.embedded:
+        return
+    if settings().bootstrap_servers in (told.bootstrap_servers, told.bootstrap_servers.partition(",")[0]):
+        os.environ["SAFEBUS_BOOTSTRAP_SERVERS"] = told.bootstrap_servers
+        os.environ.setdefault("SAFEBUS_REPLICATION_FACTOR", str(told.brokers))
         settings.cache_clear()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from services.bus.errors import Surroundings
+from services.bus.errors import Surroundings, UserMistake
 from services.bus.settings import Settings, settings
 from services.cli.screen import Screen
 from services.cli.status import NOT_ALL_READY, table
@@ -27,17 +27,19 @@ LOOK = 0.2
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
-def foreground(external: bool) -> int:
+def foreground(external: bool, brokers: int) -> int:
     """Until a signal. Its exit code."""
     at = settings()
     if other := running(at):
-        return _already(other)
+        return _already(other, brokers)
     with Screen() as screen:
-        return asyncio.run(_serve(at, external, screen))
+        return asyncio.run(_serve(at, external, brokers, screen))
 
 
-async def _serve(at: Settings, external: bool, screen: Screen) -> int:
-    up = Supervisor(at, external=external, say=screen.doing, news=lambda said: screen.news(said, "yellow"))
+async def _serve(at: Settings, external: bool, brokers: int, screen: Screen) -> int:
+    up = Supervisor(
+        at, external=external, brokers=brokers, say=screen.doing, news=lambda said: screen.news(said, "yellow")
+    )
     work = asyncio.create_task(_stay(up, screen))
 
     def stop() -> None:
@@ -71,16 +73,17 @@ async def _stay(up: Supervisor, screen: Screen) -> None:
         await asyncio.Event().wait()
 
 
-def detached(external: bool) -> int:
+def detached(external: bool, brokers: int) -> int:
     """A supervisor of its own session; returns once all is ready, or says what is not. The exit code."""
     at = settings()
     if other := running(at):
-        return _already(other)
-    if not external and servers(at, print):
+        return _already(other, brokers)
+    if not external and servers(at, print, brokers):
         asyncio.run(artifacts())  # here, where a person sees how far the download is
     log = at.data_dir / "logs" / "up.log"
     log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    command = [sys.executable, "-P", "-m", "services.cli", "up", *(["--external"] if external else [])]
+    command = [sys.executable, "-P", "-m", "services.cli", "up", f"--brokers={brokers}"]
+    command += ["--external"] if external else []
     with log.open("w") as out:
         child = subprocess.Popen(  # noqa: S603 - ourselves
             command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
@@ -115,7 +118,12 @@ def _follow(at: Settings, child: subprocess.Popen[bytes], log: Path, screen: Scr
     return code
 
 
-def _already(other: Status) -> int:
+def _already(other: Status, brokers: int) -> int:
+    if other.brokers not in (0, brokers):
+        raise UserMistake(
+            f"safebus is up already, process {other.pid}, with another number of brokers than {brokers}; `safebus "
+            "status` shows how it is, `safebus down` ends it"
+        )
     _show(other)
     Screen().news("safebus was up already; nothing was started")
     return 0 if other.ready else NOT_ALL_READY

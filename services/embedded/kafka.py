@@ -8,7 +8,7 @@ import hashlib
 import logging
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from secrets import token_bytes, token_urlsafe
 from typing import Any, ClassVar
@@ -36,10 +36,13 @@ QUIET.addHandler(logging.NullHandler())
 QUIET.propagate = False  # while the broker starts, each refused connection would be a line
 
 
-def format_arguments(configuration: str, admin_password: str) -> list[str]:
-    """What Kafka's storage tool is told: a new cluster id, and the admin's SCRAM credential in its salted form."""
-    # Its first character is fixed, since an id that begins with "-" would read as an option.
-    cluster_id = "c" + base64.urlsafe_b64encode(uuid4().bytes).decode()[1:22]
+def new_cluster_id() -> str:
+    """22 characters. The first is fixed, since an id that begins with "-" would read as an option."""
+    return "c" + base64.urlsafe_b64encode(uuid4().bytes).decode()[1:22]
+
+
+def format_arguments(configuration: str, admin_password: str, cluster_id: str) -> list[str]:
+    """What Kafka's storage tool is told: the cluster's id, and the admin's SCRAM credential in its salted form."""
     salt = token_bytes(16)
     salted = hashlib.pbkdf2_hmac("sha512", admin_password.encode(), salt, ITERATIONS)
     credential = (
@@ -51,6 +54,8 @@ def format_arguments(configuration: str, admin_password: str) -> list[str]:
 
 class EmbeddedKafka(JavaServer):
     """SASL/SCRAM-SHA-512, an authorizer that denies by default, no automatic topics; on the loopback interface only.
+
+    One node by itself; cluster.py has one of several.
 
     Its data, and so topics, events, offsets, users and ACLs, are there again after a stop or a kill.
     """
@@ -73,6 +78,7 @@ class EmbeddedKafka(JavaServer):
             timeouts: `start_timeout`, `stop_timeout`, seconds.
         """
         super().__init__(home, port, say=say, **timeouts)
+        self.number = 1
         self.secrets_path = secrets_path
         self._data = self.home / "data"
         self._configuration = self.home / "server.properties"
@@ -111,20 +117,26 @@ class EmbeddedKafka(JavaServer):
         self._class_path = ":".join(map(str, (await artifacts()).kafka))
         refuse_if_taken(self.port, self.name, self.setting)
         # A controller's port that changes with every start is found by nobody else; the quorum is this node alone.
-        controller = f"{LOOPBACK}:{free_port()}"
-        write_private(
-            self._configuration,
-            server(
-                data=self._data,
-                listen=self.bootstrap_servers,
-                advertised=self.bootstrap_servers,
-                controller=controller,
-                admin_password=self.admin_password,
-                controller_password=token_urlsafe(32),
-            ),
-        )
-        write_private(self._logging, log4j2())
+        self._configure([f"{LOOPBACK}:{free_port()}"], token_urlsafe(32))
         await asyncio.to_thread(self._format)
+
+    def _configure(self, controllers: Sequence[str], controller_password: str) -> None:
+        here = f"{LOOPBACK}:{self.port}"
+        configuration = server(
+            data=self._data,
+            listen=here,
+            advertised=here,
+            controllers=controllers,
+            admin_password=self.admin_password,
+            controller_password=controller_password,
+            node=self.number,
+        )
+        write_private(self._configuration, configuration)
+        write_private(self._logging, log4j2())
+
+    def _cluster_to_be(self) -> str:
+        """The id that its storage gets."""
+        return new_cluster_id()
 
     def _format(self) -> None:
         """Give the storage its cluster id and the admin's credentials, once."""
@@ -137,7 +149,8 @@ class EmbeddedKafka(JavaServer):
         unfinished.touch()
         arguments = self.home / "format.arguments"
         # A file, since everybody on this machine may read a command line.
-        write_private(arguments, "\n".join(format_arguments(str(self._configuration), self.admin_password)))
+        words = format_arguments(str(self._configuration), self.admin_password, self._cluster_to_be())
+        write_private(arguments, "\n".join(words))
         tool = [f"-Dlog4j2.configurationFile={self._logging}", "kafka.tools.StorageTool", f"@{arguments}"]
         environment = clean_environment() | {"CLASSPATH": self._class_path}
         try:
@@ -184,4 +197,4 @@ class EmbeddedKafka(JavaServer):
             raise UserMistake(
                 f"another Kafka answers on port {self.port}; end it, or choose another with {self.setting}"
             )
-        return True
+        return any(node.id == self.number for node in found.nodes)

@@ -1,8 +1,8 @@
-"""What the embedded Kafka is told: as strict as a production cluster, as small as one machine allows."""
+"""What an embedded Kafka is told: as strict as a production cluster, as small as one machine allows."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule"
@@ -18,20 +18,13 @@ STRICT = {
     "log.flush.interval.messages": "1",
     "log.message.timestamp.type": "LogAppendTime",
 }
-ALONE = {
-    "default.replication.factor": "1",
-    "min.insync.replicas": "1",
-    "offsets.topic.replication.factor": "1",
+SMALL = {
     "offsets.topic.num.partitions": "8",
-    "transaction.state.log.replication.factor": "1",
-    "transaction.state.log.min.isr": "1",
     "transaction.state.log.num.partitions": "1",
-    "share.coordinator.state.topic.replication.factor": "1",
-    "share.coordinator.state.topic.min.isr": "1",
     "share.coordinator.state.topic.num.partitions": "1",
     "group.initial.rebalance.delay.ms": "0",
-    # After a kill the controller, which has no other node to ask, takes the former broker for alive for so long (stock
-    # 9 s), and the new one waits.
+    # After a kill the controller takes the former broker for alive for so long (stock 9 s): a new one waits, and what
+    # the former one led has no leader.
     "broker.session.timeout.ms": "3000",
     "broker.heartbeat.interval.ms": "500",
     # A test that pauses a worker past its session need not wait six seconds for it.
@@ -47,9 +40,16 @@ ALONE = {
 
 
 def server(
-    *, data: Path, listen: str, advertised: str, controller: str, admin_password: str, controller_password: str
+    *,
+    data: Path,
+    listen: str,
+    advertised: str,
+    controllers: Sequence[str],
+    admin_password: str,
+    controller_password: str,
+    node: int = 1,
 ) -> str:
-    """server.properties of the one node.
+    """server.properties of one node, which is broker and controller.
 
     Clients come by SCRAM-SHA-512. The controller's listener cannot check SCRAM before the metadata that holds the
     credentials is there, so it takes PLAIN, with a password of its own that nobody else is told.
@@ -57,19 +57,22 @@ def server(
     Args:
         listen: host:port on which clients are served.
         advertised: host:port by which clients find it again.
-        controller: host:port of the controller's listener.
+        controllers: host:port of each node's controller, the first node's first; as many nodes there are.
+        node: which of them this is, counted from 1.
     """
+    voters = ",".join(f"{number}@{address}" for number, address in enumerate(controllers, 1))
     return render(
         STRICT
-        | ALONE
+        | SMALL
+        | copies(len(controllers))
         | {
             "process.roles": "broker,controller",
-            "node.id": "1",
+            "node.id": str(node),
             "log.dirs": str(data),
-            "controller.quorum.voters": f"1@{controller}",
+            "controller.quorum.voters": voters,
             "controller.listener.names": "CONTROLLER",
             "inter.broker.listener.name": "CLIENT",
-            "listeners": f"CLIENT://{listen},CONTROLLER://{controller}",
+            "listeners": f"CLIENT://{listen},CONTROLLER://{controllers[node - 1]}",
             "advertised.listeners": f"CLIENT://{advertised}",
             "listener.security.protocol.map": "CLIENT:SASL_PLAINTEXT,CONTROLLER:SASL_PLAINTEXT",
             "listener.name.client.sasl.enabled.mechanisms": "SCRAM-SHA-512",
@@ -84,6 +87,20 @@ def server(
             ),
         }
     )
+
+
+def copies(brokers: int) -> dict[str, str]:
+    """On how many brokers everything stands, and on how many before it is acknowledged (DESIGN.md §1 rule 5)."""
+    everywhere, acknowledged = str(brokers), str(brokers // 2 + 1)
+    return {
+        "default.replication.factor": everywhere,
+        "min.insync.replicas": acknowledged,
+        "offsets.topic.replication.factor": everywhere,
+        "transaction.state.log.replication.factor": everywhere,
+        "transaction.state.log.min.isr": acknowledged,
+        "share.coordinator.state.topic.replication.factor": everywhere,
+        "share.coordinator.state.topic.min.isr": acknowledged,
+    }
 
 
 def log4j2() -> str:

@@ -52,7 +52,9 @@ class Status(BaseModel):
     doing: str = ""
     """What is being waited for while it starts or stops, in words."""
     embedded: bool
-    """Kafka is among the processes, so there is one broker."""
+    """Kafka is among the processes."""
+    brokers: int = 0
+    """Then so many nodes of it are."""
     bootstrap_servers: str
     registry_url: str
     data_dir: Path

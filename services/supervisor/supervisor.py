@@ -24,7 +24,7 @@ from services.supervisor.process import ServiceProcess
 from services.supervisor.readiness import port_of, state_of
 from services.supervisor.reasons import meaning
 from services.supervisor.rooms import commands, environment
-from services.supervisor.servers import ALONE, apply_catalogue, servers
+from services.supervisor.servers import apply_catalogue, brokers_of, servers, with_its_brokers
 from services.supervisor.status import (
     ProcessStatus,
     Status,
@@ -52,6 +52,7 @@ class Supervisor:
         services: Mapping[str, Sequence[str]] | None = None,
         extra_env: Mapping[str, str] | None = None,
         external: bool = False,
+        brokers: int = 1,
         backoff: Callable[[], Backoff] = Backoff,
         say: Callable[[str], object] = say_nothing,
         news: Callable[[str], object] = say_nothing,
@@ -61,16 +62,20 @@ class Supervisor:
             services: what runs, by name: the command of each; default every service of the catalogue.
             extra_env: environment variables for the services, besides the settings.
             external: Kafka and the registry are run by somebody else, even where their addresses are of this machine.
+            brokers: of an embedded Kafka, 1 or 3.
             say: told in a sentence what is being waited for, and an empty one when nothing is.
             news: told in a sentence that a process ended and is started again.
 
         Raises:
-            UserMistake: the catalogue lists a service that there is not.
+            UserMistake: the catalogue lists a service that there is not, or the data was made with another number of
+                brokers.
         """
-        self._at, self._extra, self._backoff = at, dict(extra_env or {}), backoff
+        self._extra, self._backoff = dict(extra_env or {}), backoff
         self._tell, self._news = say, news
         self._commands = commands(at) if services is None else services
-        self._embedded = {} if external else servers(at, self._say)
+        self._embedded = {} if external else servers(at, self._say, brokers)
+        self._brokers = len(brokers_of(self._embedded))
+        self._at = with_its_brokers(at, self._embedded)
         self._lock = FileLock(lock_path(at))
         self._since = datetime.now(UTC)
         self._state: Literal["starting", "up", "stopping"] = "starting"
@@ -92,7 +97,7 @@ class Supervisor:
             await asyncio.to_thread(self._end_left_over)
             if self._embedded:
                 await self._start_servers()
-            if "kafka" in self._embedded:
+            if self._brokers:
                 self._say("applying the catalogue to Kafka and the registry")
                 await _to_its_end(apply_catalogue, self._at)
             self._start_services()
@@ -130,7 +135,8 @@ class Supervisor:
             since=self._since,
             state=self._state,
             doing=self._doing,
-            embedded="kafka" in self._embedded,
+            embedded=self._brokers > 0,
+            brokers=self._brokers,
             bootstrap_servers=self._at.bootstrap_servers,
             registry_url=self._at.registry_url,
             data_dir=self._at.data_dir.absolute(),
@@ -216,7 +222,7 @@ class Supervisor:
         self._tasks += [asyncio.create_task(keeper.keep()) for keeper in self._servers]
 
     def _start_services(self) -> None:
-        env = environment(self._at, ALONE if "kafka" in self._embedded else {}) | self._extra
+        env = environment(self._at, self._extra)
         for name, command in self._commands.items():
             log = (self._at.data_dir / "logs" / f"{name}.log").absolute()
             part = ServiceProcess(command, env, log, stop_timeout=self._at.stop_timeout + GRACE)

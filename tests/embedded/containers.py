@@ -12,7 +12,7 @@ from testcontainers.core.container import DockerContainer
 from testcontainers.core.docker_client import DockerClient
 
 from services.embedded import ADMIN, secrets_for
-from services.embedded.kafka import format_arguments
+from services.embedded.kafka import format_arguments, new_cluster_id
 from services.embedded.ports import LOOPBACK, free_port
 from services.embedded.properties import server
 from services.embedded.registry import API, lists_subjects
@@ -45,11 +45,11 @@ def kafka_container(folder: Path) -> Iterator[Broker]:
         data=Path(INSIDE, "data"),
         listen=f"0.0.0.0:{port}",
         advertised=f"{LOOPBACK}:{port}",
-        controller=f"{LOOPBACK}:{free_port()}",
+        controllers=[f"{LOOPBACK}:{free_port()}"],
         admin_password=admin_password,
         controller_password=token_urlsafe(32),
     )
-    arguments = "\n".join(format_arguments(f"{INSIDE}/server.properties", admin_password))
+    arguments = "\n".join(format_arguments(f"{INSIDE}/server.properties", admin_password, new_cluster_id()))
     container = (
         DockerContainer(KAFKA_IMAGE)
         .with_bind_ports(port, port)
