@@ -297,8 +297,8 @@ class Grading(StrEnum):
 
 
 class HandoverAct(StrEnum):
-    """What a worker does with a matter on the handover board. NOTED: wrote a note; it stands on a card, and is no act
-    that one could do by itself.
+    """What a worker does with a matter on the handover board. NOTED: wrote a note, and IDENTIFIED: said who a child is;
+    both stand on a card, and are no acts that one could do by themselves.
     """
 
     UNKNOWN = "UNKNOWN"
@@ -310,6 +310,8 @@ class HandoverAct(StrEnum):
     CLOSED = "CLOSED"
     RISK_CHANGED = "RISK_CHANGED"
     NOTED = "NOTED"
+    PASSED_ON = "PASSED_ON"
+    IDENTIFIED = "IDENTIFIED"
 
 
 class IncidentKind(StrEnum):
@@ -1008,7 +1010,8 @@ class HandoverActed(Event):
     act: HandoverAct
     """TAKEN: this worker sees to it from now on; LET_GO: does so no longer, somebody else must; HANDED_TO_DAY and
     HANDED_TO_NIGHT: the other side has it; TAKEN_BACK: the side that handed it on has it again; CLOSED: nothing more is
-    to be done about what it addresses; RISK_CHANGED: criteria that no longer hold.
+    to be done about what it addresses; RISK_CHANGED: criteria that no longer hold. PASSED_ON: this worker may not see
+    to it and has not opened it; the side named has it, or the on-call manager is paged (H3).
     """
 
     by: Worker
@@ -1033,6 +1036,11 @@ class HandoverActed(Event):
     decision_id: str | None = None
     """The decision that was recorded with a closure. Absent when the act records none."""
 
+    to: Team | None = None
+    """The side to which a matter is passed on unopened. Absent of any other act, and when the on-call manager is asked
+    instead.
+    """
+
 
 class EscalationState(StrEnum):
     """How far it is."""
@@ -1043,8 +1051,18 @@ class EscalationState(StrEnum):
     NOT_REACHED = "NOT_REACHED"
 
 
+class EscalatedBecause(StrEnum):
+    """Why the manager is paged."""
+
+    UNKNOWN = "UNKNOWN"
+    DANGER = "DANGER"
+    PASSED_ON = "PASSED_ON"
+
+
 class HandoverEscalated(Event):
-    """Immediate danger that nobody took in time: the on-call manager is to be paged, and whether that was done (H7)."""
+    """Immediate danger that nobody took in time (H7), or a matter that a worker may not open (H3): the on-call manager
+    is to be paged, and whether that was done.
+    """
 
     topic: ClassVar[str] = "handover.escalations.v1"
 
@@ -1069,6 +1087,11 @@ class HandoverEscalated(Event):
 
     attempts: int
     """How often the paging service was asked."""
+
+    why: EscalatedBecause = EscalatedBecause.DANGER
+    """DANGER: immediate danger that nobody has taken (H7); PASSED_ON: a worker may not open a matter and has passed it
+    on (H3).
+    """
 
 
 class NoteKind(StrEnum):
@@ -1291,6 +1314,35 @@ class CardAct(Model):
     """Why it did not take effect, in one sentence. Absent when it did."""
 
 
+class OpenCandidate(Model):
+    """A child of the directory who may be the one. Never a closed record (H1)."""
+
+    child_id: str
+    """The child of the directory."""
+
+    about: ChildIdentity
+    """Who it is, as the directory has it."""
+
+    matched_on: list[str]
+    """Names of the fields that agree, such as upn."""
+
+    differs_on: list[str]
+    """Names of the fields that differ, such as date_of_birth."""
+
+
+class OpenQuestion(Model):
+    """A child of an incident of whom nobody knows for certain who it is, and who it may be (H12)."""
+
+    incident_id: str
+    """The force's id of the incident."""
+
+    child_reference: str
+    """The child's reference within the incident."""
+
+    candidates: list[OpenCandidate]
+    """Likely children, the most alike first. Empty when nobody is alike."""
+
+
 class MatterChanged(Event):
     """One matter as the handover board shows it, complete; the highest version stands. For the board and for a team's
     own screen.
@@ -1386,6 +1438,76 @@ class MatterChanged(Event):
 
     acts: list[CardAct]
     """What workers did, the latest last."""
+
+    question: OpenQuestion | None = None
+    """The question who the child is. Absent once it was answered, and of any other matter."""
+
+
+class MeetingCued(Model):
+    """A strategy discussion about the child, as it is arranged now."""
+
+    meeting_id: str
+    """Id of the meeting."""
+
+    version: int
+    """Of the meeting's record; the highest stands."""
+
+    enquiry_id: str
+    """The enquiry that it belongs to."""
+
+    held_at: AwareDatetime | None = None
+    """When it is to be held, UTC. Absent when it is no longer about this child."""
+
+    chair: str
+    """The post that chairs it, not a person's name."""
+
+    location_confidential: bool
+    """Whether where one of the children lives or stays must not become known (H2)."""
+
+    adults_of_concern: list[AdultOfConcern]
+    """Adults from whom the child may be at risk (H3). Empty when none is known."""
+
+
+class Followed(Model):
+    """What was written and done while nobody knew for certain who the child is."""
+
+    matter_id: str
+    """The matter that it stood on."""
+
+    notes: list[HandoverNoted]
+    """The notes, as written, the oldest first."""
+
+    acts: list[HandoverActed]
+    """What workers did, in the order of the log. It is told here, and not done again."""
+
+    holder: Worker | None = None
+    """Who saw to it. Absent when nobody did."""
+
+    taken_at: AwareDatetime | None = None
+    """Since when, UTC. Absent when nobody did."""
+
+
+class MatterCued(Event):
+    """What a matter must take in that came under another key: who says it said it there first. For the board itself."""
+
+    topic: ClassVar[str] = "handover.cues.v1"
+
+    matter_id: str
+    """The matter: the child's own id."""
+
+    child_id: str
+    """The child."""
+
+    recorded: int | None = None
+    """The version of the child's directory record that the card is to be written with. Absent when the directory has
+    not changed.
+    """
+
+    meeting: MeetingCued | None = None
+    """A strategy discussion. Absent when none is meant."""
+
+    followed: Followed | None = None
+    """What follows the child from an unmatched one. Absent when nothing does."""
 
 
 class ShiftClosed(Event):
@@ -1744,6 +1866,14 @@ class OperatorActed(Event):
 
     event_source: str | None = None
     """The ce_source of the original that was sent again. Absent unless the act is RETRYING or RETRIED."""
+
+    sent_partition: int | None = None
+    """The partition of its own topic that the original was sent to. Absent unless the act is RETRIED."""
+
+    sent_before: int | None = None
+    """An offset of that partition before which it stands now: a service that has read so far has decided it. Absent
+    unless the act is RETRIED.
+    """
 
     became: str | None = None
     """What came of it, as a code: done, dead, repeated. Absent while nobody knows, and for an act that has no outcome
@@ -2273,6 +2403,7 @@ BY_TOPIC: dict[str, type[Event]] = {
     "handover.notes.v1": HandoverNoted,
     "handover.views.v1": HandoverSeen,
     "handover.board.v1": MatterChanged,
+    "handover.cues.v1": MatterCued,
     "handover.shifts.v1": ShiftClosed,
     "mash.contacts.v1": ContactReceived,
     "mash.decisions.v1": DecisionMade,
