@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import os
 import pwd
+from collections.abc import Sequence
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 from uuid import uuid4
 
 from services.bus.clock import Clock
-from services.bus.errors import UserMistake
+from services.bus.errors import NotPermitted, Unacknowledged, UserMistake
 from services.bus.events import OperatorAct, OperatorActed
 from services.bus.publish import Publisher
 from services.bus.settings import Settings, settings
@@ -38,45 +39,44 @@ class Acts:
     async def __aexit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
         await self._bus.__aexit__(kind, error, trace)
 
-    async def record(
-        self,
-        act: OperatorAct,
-        about: str,
-        reason: str | None = None,
-        *,
-        act_id: str | None = None,
-        service: str | None = None,
-        event_id: str | None = None,
-        event_source: str | None = None,
-        became: str | None = None,
-        covers: int | None = None,
-    ) -> OperatorActed:
-        """Log one act; it is in Kafka when this returns.
+    def acted(self, act: OperatorAct, about: str, reason: str | None = None, **more: Any) -> OperatorActed:
+        """One act, not logged yet.
 
         Args:
             about: `dead-letter:ID`, `event:ID`, `child:ID`, `topic:NAME` or `service:NAME`.
-            act_id: the same act done once more has the same.
+            more: other fields of OperatorActed. The same act done once more has the same `act_id`.
 
         Raises:
             UserMistake: there is no reason where one is needed, or it is too long.
-            NotPermitted, Surroundings: it cannot be logged, and nothing may be shown.
-            Unacknowledged: unknown whether it was logged; nothing may be shown.
         """
-        acted = OperatorActed(
-            act_id=act_id or str(uuid4()),
-            act=act,
-            about=about,
-            by=login_name(self._at),
-            reason=fit(act, reason),
-            service=service,
-            event_id=event_id,
-            event_source=event_source,
-            became=became,
-            covers=covers,
-            acted_at=Clock.of(self._at).now(),
-        )
-        await self._bus.publish([self._bus.envelope(acted, f"{acted.act_id} {acted.act.lower()}")])
-        return acted
+        said = {"act_id": str(uuid4()), "by": login_name(self._at), "acted_at": Clock.of(self._at).now()} | more
+        one = OperatorActed(act=act, about=about, reason=fit(act, reason), **said)
+        self._bus.envelope(one, f"{one.act_id} {one.act.lower()}")
+        return one
+
+    async def log(self, acts: Sequence[OperatorActed]) -> None:
+        """They are in Kafka when this returns.
+
+        Raises:
+            NotPermitted, Surroundings: they cannot be logged, and nothing may be shown.
+            Unacknowledged: unknown whether they were logged; nothing may be shown.
+        """
+        if not acts:
+            return
+        try:
+            await self._bus.publish(acts)
+        except Unacknowledged as error:
+            if "Authorization" in type(error.__cause__).__name__:
+                raise NotPermitted(
+                    f"{OPERATOR} may not log what it does, so nothing is done: see topics.yaml"
+                ) from None
+            raise
+
+    async def record(self, act: OperatorAct, about: str, reason: str | None = None, **more: Any) -> OperatorActed:
+        """Log one act (see `acted` and `log`)."""
+        one = self.acted(act, about, reason, **more)
+        await self.log([one])
+        return one
 
 
 async def record(
@@ -85,13 +85,12 @@ async def record(
     reason: str | None = None,
     *,
     at: Settings | None = None,
-    service: str | None = None,
-    covers: int | None = None,
+    **more: Any,
 ) -> OperatorActed:
     """Log one act alone, as `Acts.record` does."""
     fit(act, reason)  # a mistake is told before anything is connected
     async with Acts(at) as acts:
-        return await acts.record(act, about, reason, service=service, covers=covers)
+        return await acts.record(act, about, reason, **more)
 
 
 def fit(act: OperatorAct, reason: str | None) -> str | None:
