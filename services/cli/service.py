@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import runpy
 from importlib import import_module
+from importlib.util import find_spec
 
 from services.bus.errors import UserMistake
 from services.bus.service import Service
@@ -17,8 +18,8 @@ def run(name: str) -> None:
     Raises:
         UserMistake: there is no such service.
     """
-    room = room_of(service_of(name).name)
-    runpy.run_module(room, run_name="__main__")  # a room may serve people beside its loop
+    room = room_of(_known(name))
+    runpy.run_module(room, run_name="__main__")  # a room may serve people beside its loop, or have none
 
 
 def service_of(name: str) -> Service:
@@ -27,9 +28,16 @@ def service_of(name: str) -> Service:
     Raises:
         UserMistake: there is none.
     """
+    room = room_of(_known(name))
+    if find_spec(f"{room}.wiring") is None:
+        raise UserMistake(f"{name} keeps nothing that the log could be decided into: it has no such database")
+    found: Service = import_module(f"{room}.wiring").SERVICE
+    return found
+
+
+def _known(name: str) -> str:
     known = commands(settings())
     name = name.replace("_", "-")
     if name not in known:
         raise UserMistake(f"there is no service {name}; there are {', '.join(known)}")
-    found: Service = import_module(f"{room_of(name)}.wiring").SERVICE
-    return found
+    return name

@@ -24,13 +24,13 @@ def room_of(service: str) -> str:
 
 
 def commands(at: Settings) -> dict[str, list[str]]:
-    """How each of the catalogue's services is run, by name, in the catalogue's order.
+    """How each of the catalogue's services, and what watches them, is run, by name, in the catalogue's order.
 
     Raises:
         UserMistake: the catalogue lists a service that has no room.
     """
     found = {}
-    for service in catalogue.load(at.catalogue).services:
+    for service in catalogue.load(at.catalogue).processes:
         if find_spec(room_of(service)) is None:
             raise UserMistake(f"{at.catalogue} lists the service {service}, but there is no module {room_of(service)}")
         # -P: the folder it runs in may hold another package of that name.

@@ -39,7 +39,8 @@ def acls_of(catalogue: Catalogue) -> frozenset[Acl]:
     """Every right that the catalogue gives, and no other.
 
     A service may also read what it writes: to recover, it reuses the outputs that already stand (DESIGN.md §1, rule 3).
-    Whoever is of kind operator sees, but does not read, every topic and every service's group.
+    Whoever is of kind operator sees, but does not read, every topic and every service's group; of kind monitor, every
+    topic and everyone's groups.
     """
     return frozenset(acl for who in catalogue.principals.values() for acl in _of(who, catalogue))
 
@@ -81,9 +82,17 @@ def _of(who: Principal, catalogue: Catalogue) -> Iterator[Acl]:
     elif read:
         yield Acl(who.name, "GROUP", who.name, "LITERAL", "READ")
         yield Acl(who.name, "GROUP", f"{who.name}.", "PREFIXED", "READ")
+    kept = [topic.name for topic in catalogue.internal.values() if who.name in topic.written_by]
+    yield from _on_topics(who.name, kept, "DELETE")
     if who.kind == "operator":
         yield from _on_topics(who.name, catalogue.logs, "DESCRIBE")
         yield from (Acl(who.name, "GROUP", service, "LITERAL", "DESCRIBE") for service in catalogue.services)
+    if who.kind == "monitor":
+        yield from _on_topics(who.name, catalogue.logs, "DESCRIBE")
+        for reader in (other for other in catalogue.principals.values() if other != who):
+            yield Acl(who.name, "GROUP", reader.name, "LITERAL", "DESCRIBE")
+            if reader.kind != "service":
+                yield Acl(who.name, "GROUP", f"{reader.name}.", "PREFIXED", "DESCRIBE")
 
 
 def _on_topics(who: str, topics: Iterable[str], *operations: str) -> Iterator[Acl]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-Kind = Literal["service", "agency", "person", "operator"]
+Kind = Literal["service", "monitor", "room", "agency", "person", "operator"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 EVERY_SERVICE = "every-service"
@@ -80,16 +80,23 @@ class Catalogue:
     """Topics that were ours and are to go."""
     inboxes: Mapping[str, Topic] = field(default_factory=dict)
     """By organisation id, the topic that holds a copy of what it is told. No schema of its own, as it has several."""
+    internal: Mapping[str, Topic] = field(default_factory=dict)
+    """By name, what one room keeps for itself, in bytes of its own: it alone writes, reads and empties it."""
 
     @property
     def logs(self) -> Mapping[str, Topic]:
-        """Every topic that Kafka is to have, by name: those of events, and inboxes."""
-        return {**self.topics, **{inbox.name: inbox for inbox in self.inboxes.values()}}
+        """Every topic that Kafka is to have, by name: those of events, inboxes, and what rooms keep for themselves."""
+        return {**self.topics, **{inbox.name: inbox for inbox in self.inboxes.values()}, **self.internal}
 
     @property
     def services(self) -> tuple[str, ...]:
         """Names of the principals that are services."""
         return tuple(name for name, principal in self.principals.items() if principal.kind == "service")
+
+    @property
+    def processes(self) -> tuple[str, ...]:
+        """Names of the principals that run as processes of the bus: services, and what watches them."""
+        return tuple(name for name, principal in self.principals.items() if principal.kind in ("service", "monitor"))
 
     def topics_written_by(self, principal: str) -> tuple[str, ...]:
         """Names of the topics that `principal` may write."""
