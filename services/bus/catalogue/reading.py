@@ -36,12 +36,13 @@ def read(path: Path, replication: int | None = None) -> tuple[Catalogue, Documen
     reader = _Topics(defaults, tuple(name for name, who in principals.items() if who.kind == "service"))
     entries = root.section("topics")
     topics = {name: reader.topic(entries.section(name), name) for name in entries}
-    owned = root.section("inboxes")
+    owned, kept = root.section("inboxes"), root.section("internal")
     catalogue = Catalogue(
         topics=topics,
         principals=principals,
         deleted=frozenset(root.names("deleted")),
         inboxes={organisation: reader.inbox(owned.section(organisation), organisation) for organisation in owned},
+        internal={name: reader.internal(kept.section(name), name) for name in kept},
     )
     root.close()
     return catalogue, document
@@ -127,6 +128,27 @@ class _Topics:
             written_by=(GATEWAY,),
             read_by=entry.names("read_by"),
             discloses=True,
+        )
+        entry.close()
+        return topic
+
+    def internal(self, entry: Section, name: str) -> Topic:
+        """What a room keeps for itself, the latest of each key, until the room empties it."""
+        room = tuple(filter(None, (entry.text("room"),)))
+        topic = Topic(
+            name=name,
+            description=entry.text("description"),
+            schema="",
+            key=None,
+            partitions=entry.count("partitions", self.defaults.partitions),
+            replication=self._replication,
+            retention_days=None,
+            config=self._settings({}, None, self._replication),
+            owner=entry.text("owner"),
+            controller=entry.text("controller"),
+            written_by=room,
+            read_by=room,
+            discloses=False,
         )
         entry.close()
         return topic

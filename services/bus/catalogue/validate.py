@@ -18,9 +18,10 @@ from services.bus.settings import Settings, settings
 
 DISCLOSURE: Final = "safebus.common.Disclosure"
 READER: Final = "reader"
-"""Besides services, this principal reads disclosures, since it hands each recipient its own; and so does whoever is of
-kind operator, whose tools mask what they show and write down what they reveal (services/operating). In code and not in
-the file, so that letting another one in takes a reviewed change of this rule (DESIGN.md §3)."""
+"""Besides services and rooms, this principal reads disclosures, since it hands each recipient its own; and so does
+whoever is of kind operator, whose tools mask what they show and write down what they reveal (services/operating). In
+code and not in the file, so that letting another one in takes a reviewed change of this rule (DESIGN.md §3)."""
+READ_DISCLOSURES: Final = ("service", "room", "operator")
 
 _TOPIC_NAME: Final = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 _VERSIONED: Final = re.compile(r".+\.v[1-9][0-9]*")
@@ -77,6 +78,7 @@ class _Check:
             self._lifetime(topic)
             self._schema(topic)
         self._inboxes()
+        self._internal()
         self._twins()
         self._partitions()
         self._deleted()
@@ -116,7 +118,7 @@ class _Check:
             self._topic_fault(topic, "read_by", f"`read_by` lacks {GATEWAY}: what it tells would be in nobody's inbox")
         if topic.discloses:
             for name in topic.read_by:
-                if name in known and known[name].kind not in ("service", "operator") and name != READER:
+                if name in known and known[name].kind not in READ_DISCLOSURES and name != READER:
                     self._topic_fault(
                         topic,
                         f"read_by/{name}",
@@ -140,6 +142,17 @@ class _Check:
                     self._fault((*place, "read_by", name), f"{organisation}: {name} is no principal of kind agency")
                 elif (other := whose.setdefault(name, organisation)) != organisation:
                     self._fault((*place, "read_by", name), f"{organisation}: {name} reads the inbox of {other} already")
+
+    def _internal(self) -> None:
+        for name, topic in self.catalogue.internal.items():
+            if not _TOPIC_NAME.fullmatch(name):
+                self._fault(("internal", name), f"{name}: it has a character that no topic's name may have")
+            for room in topic.written_by:
+                known = self.catalogue.principals.get(room)
+                if known is None or known.kind not in ("service", "room"):
+                    self._fault(("internal", name, "room"), f"{name}: {room} is no principal of kind service or room")
+            if name in self.catalogue.topics:
+                self._fault(("internal", name), f"{name}: stands under `topics` too")
 
     def _lifetime(self, topic: Topic) -> None:
         if topic.retention_days is not None and topic.retention_days >= self.config.keep_ids_days:
