@@ -7,7 +7,7 @@ import contextlib
 import socket
 
 import uvicorn
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from services.bus.errors import UserMistake
 from services.bus.health import Health
+from services.bus.metrics import exposition
 from services.bus.settings import Settings
 
 
@@ -30,7 +31,7 @@ def application(health: Health) -> Starlette:
         return PlainTextResponse(f"{health.reason}\n", _status(health.is_ready))
 
     async def metrics(_request: Request) -> Response:
-        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+        return Response(await exposition(), media_type=CONTENT_TYPE_LATEST)
 
     return Starlette(routes=[Route("/livez", livez), Route("/readyz", readyz), Route("/metrics", metrics)])
 

@@ -1,8 +1,19 @@
-"""What a service counts, per service and event type. Labels are names of types and rules, never ids or content."""
+"""What a process counts. Labels are names of services, types, rules, routes and states: never ids, never content.
+
+Names follow Prometheus: a counter ends in `_total`, a time is in seconds, a size in bytes. What stands in a database is
+read when /metrics is asked for: `LOOKS` holds what does so in this process (stored.py, and the doors' own).
+"""
 
 from __future__ import annotations
 
-from prometheus_client import Counter, Gauge, Histogram
+import asyncio
+import shutil
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 HEARD = Counter("safebus_heard_total", "Events heard, by what became of them", ["service", "type", "outcome"])
 SAID = Counter("safebus_said_total", "Events emitted and acknowledged", ["service", "type"])
@@ -18,3 +29,52 @@ BATCH = Histogram(
 UNSENT = Gauge("safebus_unsent_outputs", "Outputs committed and not acknowledged yet", ["service"])
 REDONE = Counter("safebus_redone_total", "Batches undone because another worker went on", ["service"])
 READY = Gauge("safebus_ready", "1 when the service is ready", ["service"])
+
+BUILD = Gauge("safebus_build_info", "1; which version of safebus this process is", ["version"])
+DISK_FREE = Gauge("safebus_data_disk_free_bytes", "Free on the disk that holds the data directory")
+DISK_SIZE = Gauge("safebus_data_disk_size_bytes", "Size of the disk that holds the data directory")
+
+Look = Callable[[], Awaitable[None]]
+
+LOOKS: list[Look] = []
+"""Each brings some gauges up to date. One that fails says so by a gauge of its own, and raises nothing."""
+
+LOOK_WITHIN = 5.0
+"""Seconds for all looks together: a database that does not answer may not keep a scraper waiting."""
+
+
+@contextmanager
+def looking(look: Look) -> Iterator[None]:
+    """`look` is called before each answer to /metrics, within the block."""
+    LOOKS.append(look)
+    try:
+        yield
+    finally:
+        LOOKS.remove(look)
+
+
+def describe_process(data_dir: Path) -> None:
+    """Version and disk, as every process tells them."""
+    try:
+        BUILD.labels(version("safebus")).set(1)
+    except PackageNotFoundError:  # run from a folder that was never installed
+        BUILD.labels("unknown").set(1)
+    DISK_FREE.set_function(lambda: _disk(data_dir)[0])
+    DISK_SIZE.set_function(lambda: _disk(data_dir)[1])
+
+
+def _disk(data_dir: Path) -> tuple[float, float]:
+    """Free and whole, bytes; of the nearest folder above that is there."""
+    there = next(folder for folder in (data_dir, *data_dir.absolute().parents) if folder.exists())
+    found = shutil.disk_usage(there)
+    return float(found.free), float(found.total)
+
+
+async def exposition(registry: CollectorRegistry = REGISTRY) -> bytes:
+    """Everything that this process tells, in Prometheus's text format, as it is now."""
+    looks = [asyncio.ensure_future(look()) for look in LOOKS]
+    if looks:
+        _, late = await asyncio.wait(looks, timeout=LOOK_WITHIN)
+        for look in late:
+            look.cancel()
+    return await asyncio.to_thread(generate_latest, registry)

@@ -27,13 +27,14 @@ from services.bus.http import StatusPage
 from services.bus.kafka import KafkaBroker
 from services.bus.logs import configure
 from services.bus.loop import Loop
-from services.bus.metrics import READY
+from services.bus.metrics import READY, describe_process
 from services.bus.recovery import Recovery
 from services.bus.registry import Registry
 from services.bus.secrets import password_of
 from services.bus.service import Service
 from services.bus.settings import Settings, settings
 from services.bus.store import Store
+from services.bus.stored import stored
 
 log = structlog.get_logger()
 
@@ -83,14 +84,16 @@ async def _serve(service: Service, at: Settings, beside: Beside | None) -> int:
         health=health,
     )
     READY.labels(service.name).set_function(lambda: float(health.is_ready))
+    describe_process(at.data_dir)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, _stop, loop, at.stop_timeout)
     code = 0
     async with StatusPage(health, at) as page:
         _tell_where(at.data_dir, service.name, page.port)
         try:
-            async with beside(at) if beside else nullcontext():
-                await loop.run()
+            with stored(at, service.name):
+                async with beside(at) if beside else nullcontext():
+                    await loop.run()
         except BaseException as error:  # noqa: BLE001 - as above
             code = _told(service.name, error)
         _end_within(at.stop_timeout, code)  # a library's task may not let itself be cancelled

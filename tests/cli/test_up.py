@@ -22,6 +22,7 @@ from services.cli.status import as_object
 from services.embedded.files import FileLock
 from services.embedded.ports import free_port
 from services.supervisor.status import running
+from tests.operating.scraping import faults
 from tests.supervisor.fakes import lives
 
 PATIENCE = 120.0
@@ -133,6 +134,12 @@ def test_the_catalogue_was_applied(bus: Bus) -> None:
     """`safebus topics plan` sees no difference on what `safebus up` made, with no option given."""
     said = bus.safebus("topics", "plan")
     assert (said.returncode, said.stderr) == (0, "")
+
+
+def test_every_process_tells_what_is_written_down_and_no_more(bus: Bus) -> None:
+    """/metrics of each: names, kinds, labels and their values are those of the allow-list (tests/operating)."""
+    for process in bus.status()["processes"][2:]:
+        assert list(faults(metrics_of(process), process["name"])) == []
 
 
 def test_an_event_is_published_by_whom_the_catalogue_lets(bus: Bus, tmp_path: Path) -> None:

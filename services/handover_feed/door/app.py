@@ -12,6 +12,7 @@ from services.handover_feed.people.site import PAGES
 from services.people.errors import ErrorPages
 from services.web import problems
 from services.web.limits import Limits
+from services.web.measured import Measured
 from services.web.protect import Protect
 
 ROUTERS = (stream.router, api.router, people.router, pages.router)
@@ -33,4 +34,5 @@ def application(board: Board) -> FastAPI:
     app.add_middleware(problems.Faults)
     app.add_middleware(ErrorPages, pages=PAGES, programs=("/v1",))
     app.add_middleware(Protect)
+    app.add_middleware(Measured, streams=board.streams.open.total)
     return app

@@ -18,6 +18,7 @@ from services.handover_feed.board.projection import BOARD
 from services.handover_feed.door.app import application
 from services.handover_feed.door.context import Board
 from services.handover_feed.door.keys import Keys
+from services.handover_feed.numbers import numbered
 from services.handover_feed.paging.pager import Pager
 from services.handover_feed.tables import metadata
 from services.web.serving import Place, listen, make_tables, serving
@@ -71,6 +72,7 @@ async def board_for(at: Settings) -> AsyncIterator[Board]:
         stack.callback(BOARD.listeners.remove, hub.ring)
         await stack.enter_async_context(hub)
         await stack.enter_async_context(Pager(board))
+        stack.enter_context(numbered(board))
         yield board
 
 

@@ -14,6 +14,7 @@ from services.partner_gateway.person.site import PAGES
 from services.partner_gateway.webhooks import routes as webhooks
 from services.people.errors import ErrorPages
 from services.web import problems
+from services.web.measured import Measured
 from services.web.protect import Protect
 
 ROUTERS = (
@@ -41,4 +42,5 @@ def application(gateway: Gateway) -> FastAPI:
     app.add_middleware(problems.Faults)
     app.add_middleware(ErrorPages, pages=PAGES, programs=("/v1", "/docs"))
     app.add_middleware(Protect)
+    app.add_middleware(Measured, streams=gateway.streams.open.total)
     return app

@@ -17,6 +17,7 @@ from services.partner_gateway.door.posting import Postbox
 from services.partner_gateway.inbox.hub import Hub
 from services.partner_gateway.inbox.projection import INBOXES
 from services.partner_gateway.notices.postman import notices
+from services.partner_gateway.numbers import numbered
 from services.partner_gateway.partners.identify import Identifier
 from services.partner_gateway.tables import metadata
 from services.partner_gateway.webhooks.sender import Sender
@@ -74,6 +75,7 @@ async def gateway_for(at: Settings) -> AsyncIterator[Gateway]:
         await stack.enter_async_context(hub)
         await stack.enter_async_context(Sender(gateway))
         await stack.enter_async_context(notices(gateway))
+        stack.enter_context(numbered(gateway))
         yield gateway
 
 

@@ -1,0 +1,92 @@
+"""The written allow-list of metrics: each name, its kind, its labels, and what values a label may have.
+
+A new metric is added here, with whoever adds it saying what bounds its labels. Nothing personal fits any of them.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Literal
+
+from services.bus.catalogue import load
+from services.bus.codec import event_types
+from services.bus.settings import ROOT
+
+Kind = Literal["counter", "gauge", "histogram"]
+CATALOGUE = load(ROOT / "topics.yaml")
+PRINCIPALS = {*CATALOGUE.services, *CATALOGUE.principals}
+
+LABELS: dict[str, str] = {
+    "service": "|".join(map(re.escape, sorted(PRINCIPALS))),
+    "type": "|".join(map(re.escape, sorted(event_types()))),
+    "topic": "|".join(map(re.escape, sorted({*event_types(), *(inbox.name for inbox in CATALOGUE.inboxes.values())}))),
+    "partition": "[0-9]{1,3}",
+    "outcome": "done|repeated|rung|alarm_failed|taken|failed|sent|(dead|held):[A-Za-z_0-9]{1,40}|[a-z_]{1,20}",
+    "state": "[a-z_]{1,30}",
+    "http_request_method": "GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|_OTHER",
+    "http_route": r"none|/|(/([a-z0-9._-]+|\{[a-z_0-9:]+\}))+",
+    "http_response_status_code": "[1-5][0-9][0-9]",
+    "version": "unknown|[0-9][0-9a-z.+-]*",
+    "le": r"[0-9.e+-]+|\+Inf",
+}
+"""By label, a regular expression of all that its values may be."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One family, as Prometheus sees it."""
+
+    kind: Kind
+    labels: frozenset[str] = field(default_factory=frozenset)
+    where: str = "each"
+    """`each` process, or the one service that alone tells it."""
+
+
+def _of(kind: Kind, *labels: str, where: str = "each") -> Metric:
+    return Metric(kind, frozenset(labels), where)
+
+
+EXPOSED: dict[str, Metric] = {
+    # Every process
+    "safebus_build_info": _of("gauge", "version"),
+    "safebus_data_disk_free_bytes": _of("gauge"),
+    "safebus_data_disk_size_bytes": _of("gauge"),
+    "safebus_ready": _of("gauge", "service"),
+    # Every service's loop and database
+    "safebus_heard_total": _of("counter", "service", "type", "outcome"),
+    "safebus_said_total": _of("counter", "service", "type"),
+    "safebus_latency_seconds": _of("histogram", "service", "type"),
+    "safebus_batch_events": _of("histogram", "service"),
+    "safebus_unsent_outputs": _of("gauge", "service"),
+    "safebus_redone_total": _of("counter", "service"),
+    "safebus_store_up": _of("gauge", "service"),
+    "safebus_outbox_events": _of("gauge", "service"),
+    "safebus_outbox_oldest_seconds": _of("gauge", "service"),
+    "safebus_dead_letters_open": _of("gauge", "service"),
+    "safebus_alarms_open": _of("gauge", "service"),
+    "safebus_alarms_overdue": _of("gauge", "service"),
+    "safebus_alarms_overdue_seconds": _of("gauge", "service"),
+    # Doors
+    "http_server_request_duration_seconds": _of(
+        "histogram", "http_request_method", "http_route", "http_response_status_code", where="door"
+    ),
+    "safebus_streams_open": _of("gauge", where="door"),
+    # The partner gateway
+    "safebus_webhook_attempts_total": _of("counter", "outcome", where="partner-gateway"),
+    "safebus_webhook_given_up_total": _of("counter", where="partner-gateway"),
+    "safebus_webhooks": _of("gauge", "state", where="partner-gateway"),
+    "safebus_webhook_notices_waiting": _of("gauge", where="partner-gateway"),
+    "safebus_webhook_notices_oldest_seconds": _of("gauge", where="partner-gateway"),
+    "safebus_notices_total": _of("counter", "outcome", where="partner-gateway"),
+    "safebus_mail_failing": _of("gauge", where="partner-gateway"),
+    # The handover board
+    "safebus_board_pages_total": _of("counter", "outcome", where="handover-feed"),
+    "safebus_board_seen_lost_total": _of("counter", where="handover-feed"),
+    "safebus_board_matters_open": _of("gauge", where="handover-feed"),
+    "safebus_board_danger_untaken": _of("gauge", where="handover-feed"),
+    "safebus_board_escalations_unreached": _of("gauge", where="handover-feed"),
+}
+
+OTHERS = ("python_", "process_")
+"""Prefixes of what the client library tells of itself: memory, CPU, open files, garbage collection."""

@@ -1,0 +1,72 @@
+"""What processes tell at /metrics: the ecosystem's way of naming, bounded labels, nothing about anybody."""
+
+from __future__ import annotations
+
+import re
+from importlib import import_module
+
+import pytest
+from prometheus_client import REGISTRY
+from prometheus_client.metrics import MetricWrapperBase
+
+from services.bus.settings import HERE
+from tests.operating.exposed import CATALOGUE, EXPOSED, LABELS, OTHERS
+
+UNITS = ("_seconds", "_bytes", "_timestamp_seconds")
+NOT_UNITS = re.compile(r"_(ms|millis|milliseconds|micros|us|minutes|hours|days|kb|mb|mib|kib|percent)(_|$)")
+PERSONAL = re.compile(r"name|child|person|practitioner|nhs|birth|address|email|url|id$|path$", re.IGNORECASE)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _every_room_is_loaded() -> None:
+    """Every module of every room that a process of the bus would have loaded."""
+    for file in sorted(HERE.glob("*/**/*.py")):
+        room = file.relative_to(HERE).parts[0]
+        if "prometheus_client" in file.read_text("utf-8") and room not in ("cli", "embedded"):
+            import_module(".".join(("services", *file.relative_to(HERE).with_suffix("").parts)))
+
+
+def ours() -> dict[str, MetricWrapperBase]:
+    """By the name that Prometheus will show."""
+    found = {c for c in REGISTRY._collector_to_names if isinstance(c, MetricWrapperBase)}
+    metrics = {f"{c._name}_total" if c._type == "counter" else c._name: c for c in found}
+    return {name: c for name, c in metrics.items() if not name.startswith(OTHERS)}
+
+
+def test_every_metric_is_written_down_with_its_labels() -> None:
+    """Whoever adds one says so in the allow-list, where what bounds its labels is decided."""
+    told = {name: (c._type, frozenset(c._labelnames)) for name, c in ours().items()}
+    assert told == {name: (m.kind, m.labels) for name, m in EXPOSED.items() if name in told}
+    assert set(EXPOSED) - set(told) == set(), "listed, and nothing has it"
+
+
+def test_counters_end_in_total_and_nothing_else_does() -> None:
+    """As Prometheus wants it, so that rate() is asked of what may be asked for it."""
+    for name, metric in EXPOSED.items():
+        assert (metric.kind == "counter") == name.endswith("_total"), name
+
+
+def test_units_are_seconds_and_bytes() -> None:
+    """No milliseconds, minutes, kibibytes or percentages, which every reader would have to convert."""
+    for name in EXPOSED:
+        assert not NOT_UNITS.search(name), name
+        assert re.fullmatch(r"[a-z][a-z0-9_]*", name)
+
+
+def test_each_has_a_help_text_of_its_own() -> None:
+    """A person who meets a number at 3 a.m. reads there what it is."""
+    told = [c._documentation for c in ours().values()]
+    assert all(told)
+    assert len(set(told)) == len(told)
+
+
+def test_no_label_can_name_anybody() -> None:
+    """Labels are services, types, routes, states: none is an id, a name, an address or a path that was asked for."""
+    for name, metric in EXPOSED.items():
+        assert metric.labels <= set(LABELS), name
+    assert not [label for label in LABELS if PERSONAL.search(label)]
+
+
+def test_where_a_metric_is_told_is_a_process_of_the_bus() -> None:
+    """`where` of the allow-list names services of the catalogue."""
+    assert {m.where for m in EXPOSED.values()} <= {"each", "door", "lag-monitor", *CATALOGUE.services}
