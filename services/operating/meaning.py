@@ -191,7 +191,7 @@ RULES: Final[Mapping[str, Meaning]] = {
         (
             "H7",
             "Nobody could be found who takes it, or what kind of incident it is was not said. It may be urgent.",
-            "Telephone the front door now (out of hours the duty team). Then see that the directory names who takes it.",
+            "Telephone the front door now (at night the duty team). Then see that the directory names who takes it.",
         ),
         (
             "H8",
