@@ -1478,13 +1478,9 @@ class Followed(Model):
     """The notes, as written, the oldest first."""
 
     acts: list[HandoverActed]
-    """What workers did, in the order of the log. It is told here, and not done again."""
-
-    holder: Worker | None = None
-    """Who saw to it. Absent when nobody did."""
-
-    taken_at: AwareDatetime | None = None
-    """Since when, UTC. Absent when nobody did."""
+    """What workers did, in the order of the log. It is told here, and not done again: who saw to it takes the child's
+    own matter by an act of its own.
+    """
 
 
 class MatterCued(Event):
