@@ -78,6 +78,17 @@ def test_one_principal_reads_one_inbox(tmp_path: Path) -> None:
 
 def test_what_discloses_and_is_in_nobodys_inbox_is_refused(tmp_path: Path) -> None:
     """A topic that the gateway does not read would tell nobody, and no test of a room would notice."""
-    found = spoilt(tmp_path, "read_by: [encompass-alerts, mash-outcomes, reader, partner-gateway, handover-feed]",
-                   "read_by: [encompass-alerts, mash-outcomes, reader, handover-feed]")  # fmt: skip
+    found = spoilt(tmp_path, "read_by: [encompass-alerts, mash-outcomes, reader, partner-gateway,",
+                   "read_by: [encompass-alerts, mash-outcomes, reader,")  # fmt: skip
     assert any("police.notifications.v1: `read_by` lacks partner-gateway" in finding for finding in found), found
+
+
+def test_what_a_room_keeps_for_itself_nobody_else_reads(catalogue: Catalogue, tmp_path: Path) -> None:
+    """It has no schema, is the room's to write, read and empty, and is refused for anybody but a room or a service."""
+    [(name, kept)] = catalogue.internal.items()
+    assert (kept.schema, kept.compacted, kept.written_by) == ("", True, ("performance-data",))
+    allowed = {(acl.principal, acl.operation) for acl in acls_of(catalogue) if acl.name == name}
+    rooms = {(who, what) for who, what in allowed if what != "DESCRIBE"}
+    assert rooms == {("performance-data", what) for what in ("READ", "WRITE", "DELETE")}
+    found = spoilt(tmp_path, "    room: performance-data", "    room: police")
+    assert any("police is no principal of kind service or room" in finding for finding in found), found
