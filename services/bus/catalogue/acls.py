@@ -40,7 +40,7 @@ def acls_of(catalogue: Catalogue) -> frozenset[Acl]:
 
     A service may also read what it writes: to recover, it reuses the outputs that already stand (DESIGN.md §1, rule 3).
     Whoever is of kind operator sees, but does not read, every topic and every service's group; of kind monitor, every
-    topic and everyone's groups.
+    topic and everyone's groups. Of kind retries, it writes where dead letters came from, and reads nothing.
     """
     return frozenset(acl for who in catalogue.principals.values() for acl in _of(who, catalogue))
 
@@ -87,6 +87,8 @@ def _of(who: Principal, catalogue: Catalogue) -> Iterator[Acl]:
     if who.kind == "operator":
         yield from _on_topics(who.name, catalogue.logs, "DESCRIBE")
         yield from (Acl(who.name, "GROUP", service, "LITERAL", "DESCRIBE") for service in catalogue.services)
+    if who.kind == "retries":
+        yield from _on_topics(who.name, catalogue.retried, "WRITE", "DESCRIBE")
     if who.kind == "monitor":
         yield from _on_topics(who.name, catalogue.logs, "DESCRIBE")
         for reader in (other for other in catalogue.principals.values() if other != who):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-Kind = Literal["service", "monitor", "room", "agency", "person", "operator"]
+Kind = Literal["service", "monitor", "room", "agency", "person", "operator", "retries"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 EVERY_SERVICE = "every-service"
@@ -97,6 +97,13 @@ class Catalogue:
     def processes(self) -> tuple[str, ...]:
         """Names of the principals that run as processes of the bus: services, and what watches them."""
         return tuple(name for name, principal in self.principals.items() if principal.kind in ("service", "monitor"))
+
+    @property
+    def retried(self) -> tuple[str, ...]:
+        """Topics whose events may die in a service, so that a dead letter's original may be sent there again. Dead
+        letters themselves are not among them: there is no letter about a letter."""
+        services = set(self.services)
+        return tuple(topic.name for topic in self.topics.values() if topic.key and services & set(topic.read_by))
 
     def topics_written_by(self, principal: str) -> tuple[str, ...]:
         """Names of the topics that `principal` may write."""
