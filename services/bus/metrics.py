@@ -13,7 +13,17 @@ from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
+
+disable_created_metrics()  # a gauge beside each counter, that no rule here asks for
 
 HEARD = Counter("safebus_heard_total", "Events heard, by what became of them", ["service", "type", "outcome"])
 SAID = Counter("safebus_said_total", "Events emitted and acknowledged", ["service", "type"])
