@@ -144,6 +144,14 @@ class Settings(BaseSettings):
     performance_rate: float = Field(20.0, gt=0, description="requests a second from one address, on average")
     performance_burst: int = Field(200, gt=0, description="requests from one address at once")
 
+    # The operators' page
+    ops_host: str = Field("127.0.0.1", description="where the operators' page listens; it asks nobody who they are")
+    ops_port: int = Field(19446, description="its port; 0 means any free one")
+    ops_targets: str = Field(
+        "", description="what it watches, NAME=http://HOST:PORT, comma separated; empty: what runs in DATA_DIR"
+    )
+    probe_interval: float = Field(60.0, ge=0, description="seconds between two end-to-end probes; 0 means none")
+
     # What a process shows
     http_host: str = "127.0.0.1"
     http_port: int = Field(0, description="/livez, /readyz and /metrics; 0 means any free port")
