@@ -1838,10 +1838,11 @@ class OperatorActed(Event):
     topic: ClassVar[str] = "operators.acts.v1"
 
     act_id: str
-    """The act; the same act that is done once more has the same."""
+    """The act."""
 
     act: OperatorAct
-    """What was done. RETRYING and REVEALED stand in the log before it happens."""
+    """What was done. What it is about happens once it stands in the log, but for RETRIED, which tells of what happened.
+    """
 
     about: str
     """What it was done to, as kind and opaque id: `dead-letter:ID`, `event:ID`, `child:ID`, `topic:NAME`,

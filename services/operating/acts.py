@@ -44,14 +44,14 @@ class Acts:
 
         Args:
             about: `dead-letter:ID`, `event:ID`, `child:ID`, `topic:NAME` or `service:NAME`.
-            more: other fields of OperatorActed. The same act done once more has the same `act_id`.
+            more: other fields of OperatorActed.
 
         Raises:
             UserMistake: there is no reason where one is needed, or it is too long.
         """
         said = {"act_id": str(uuid4()), "by": login_name(self._at), "acted_at": Clock.of(self._at).now()} | more
         one = OperatorActed(act=act, about=about, reason=fit(act, reason), **said)
-        self._bus.envelope(one, f"{one.act_id} {one.act.lower()}")
+        self._bus.envelope(one, one.act_id)
         return one
 
     async def log(self, acts: Sequence[OperatorActed]) -> None:

@@ -100,10 +100,15 @@ class Catalogue:
 
     @property
     def retried(self) -> tuple[str, ...]:
-        """Topics whose events may die in a service, so that a dead letter's original may be sent there again. Dead
-        letters themselves are not among them: there is no letter about a letter."""
-        services = set(self.services)
-        return tuple(topic.name for topic in self.topics.values() if topic.key and services & set(topic.read_by))
+        """Topics whose events may die in a service, so that a dead letter's original may be sent there again: no
+        dead letters, and nothing that operators say of themselves."""
+        services, kinds = set(self.services), {name: who.kind for name, who in self.principals.items()}
+        return tuple(
+            topic.name
+            for topic in self.topics.values()
+            if topic.key and services & set(topic.read_by)
+            if not any(kinds.get(writer) == "operator" for writer in topic.written_by)
+        )
 
     def topics_written_by(self, principal: str) -> tuple[str, ...]:
         """Names of the topics that `principal` may write."""
