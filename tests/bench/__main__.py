@@ -177,6 +177,7 @@ async def bench(count: int, repeats: int) -> dict[str, dict[str, float]]:
     os.environ |= {
         "SAFEBUS_GATEWAY_PORT": "0",
         "SAFEBUS_BOARD_PORT": "0",
+        "SAFEBUS_OPS_PORT": "0",
         "SAFEBUS_GATEWAY_RATE": "1e6",
         "SAFEBUS_GATEWAY_BURST": "1000000",
     }
