@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import socket
 from contextlib import suppress
+from random import randrange
 
 import psutil
 
-from services.bus.errors import UserMistake
+from services.bus.errors import Surroundings, UserMistake
 
 LOOPBACK = "127.0.0.1"
 
@@ -18,6 +19,17 @@ def free_port() -> int:
         probe.bind((LOOPBACK, 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def free_ports(number: int) -> int:
+    """The first of so many ports in a row that nobody listened on a moment ago, none of which the system gives out."""
+    for _ in range(100):
+        first = randrange(20_000, 32_000 - number)  # noqa: S311 - nothing to guess
+        with suppress(UserMistake):
+            for port in range(first, first + number):
+                refuse_if_taken(port, "", "")
+            return first
+    raise Surroundings(f"there are no {number} free ports in a row")
 
 
 def refuse_if_taken(port: int, server: str, setting: str) -> None:

@@ -17,10 +17,12 @@ from urllib.request import urlopen
 import psutil
 import pytest
 
+from services.bus.errors import UserMistake
 from services.bus.settings import Settings
 from services.cli.status import as_object
 from services.embedded.files import FileLock
-from services.embedded.ports import free_port
+from services.embedded.ports import free_port, free_ports
+from services.supervisor.servers import servers
 from services.supervisor.status import running
 from tests.operating.scraping import faults
 from tests.supervisor.fakes import lives
@@ -57,9 +59,9 @@ class Bus:
             check=False,
         )
 
-    def start(self) -> subprocess.Popen[str]:
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
         """`safebus up` in the foreground; returns at once."""
-        command = [sys.executable, "-m", "services.cli", "up"]
+        command = [sys.executable, "-m", "services.cli", "up", *arguments]
         return subprocess.Popen(command, env=self.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     def status(self) -> dict[str, Any]:
@@ -231,6 +233,58 @@ def test_it_ends_in_good_order_and_starts_again_behind(bus: Bus) -> None:
     bus.until(lambda _: not lives(told["pid"]))
     assert not any(map(lives, everything_of(bus, told)))
     assert not list((bus.folder / "run").glob("*.json"))
+
+
+@pytest.mark.parametrize(("made", "told", "asked"), [(1, "one broker", ("3",)), (3, "3 brokers", ("1", "--detach"))])
+def test_data_is_opened_with_as_many_brokers_as_it_was_made_with(
+    tmp_path: Path, made: int, told: str, asked: tuple[str, ...]
+) -> None:
+    """One sentence that says which number that was; in the foreground and behind, and nothing is started."""
+    bus = Bus(tmp_path)
+    data = tmp_path / ("kafka" if made == 1 else "kafka-2") / "data"
+    data.mkdir(parents=True)
+    (data / "meta.properties").write_text("cluster.id=made-up\n")
+    said = bus.safebus("up", "--brokers", *asked)
+    assert (said.returncode, len(said.stderr.splitlines())) == (2, 1)
+    assert f"was made with {told} " in said.stderr
+    assert f"`--brokers {made}`" in said.stderr
+
+
+def test_two_brokers_are_no_number(tmp_path: Path) -> None:
+    """With two, losing either would stop both."""
+    with pytest.raises(UserMistake, match="1 broker or 3, not 2"):
+        servers(Settings(data_dir=tmp_path), print, brokers=2)
+
+
+@pytest.mark.soak
+def test_three_brokers_run_as_one_does(tmp_path: Path) -> None:
+    """`up --brokers 3`, twice, `status`, a broker killed, `topics plan`, the supervisor killed, `up` again, `down`."""
+    bus = Bus(tmp_path)
+    first = free_ports(6)
+    bus.env["SAFEBUS_BOOTSTRAP_SERVERS"] = f"127.0.0.1:{first}"
+    brokers = ["kafka-1", "kafka-2", "kafka-3"]
+    up = bus.start("--brokers", "3")
+    try:
+        told = bus.until(lambda told: told["ready"] or up.poll() is not None)
+        assert [process["name"] for process in told["processes"][:4]] == [*brokers, "registry"]
+        assert told["bootstrap_servers"] == ",".join(f"127.0.0.1:{first + n}" for n in range(3))
+        assert bus.safebus("up", "--brokers", "3").returncode == 0
+        another = bus.safebus("up")
+        assert (another.returncode, "another number of brokers than 1" in another.stderr) == (2, True)
+        os.kill(named(told, "kafka-1")["pid"], signal.SIGKILL)
+        plan = bus.safebus("topics", "plan")  # asks the other two
+        assert (plan.returncode, plan.stderr) == (0, "")
+        bus.until(lambda told: named(told, "kafka-1")["restarts"] == 1 and told["ready"])
+        left = everything_of(bus, bus.status())
+    finally:
+        up.kill()
+        up.communicate()
+    bus.until(lambda _: not any(map(lives, left)))
+    assert bus.safebus("up", "--brokers", "3", "--detach").returncode == 0
+    pids = everything_of(bus, bus.status())
+    assert bus.safebus("topics", "plan").returncode == 0
+    assert bus.safebus("down").returncode == 0
+    assert not any(map(lives, pids))
 
 
 def test_a_taken_port_is_one_sentence(tmp_path: Path) -> None:

@@ -50,6 +50,8 @@ class Broker:
     """JSON, `{principal: password}`. `secrets_for([...], kafka.secrets_path)` makes more."""
     security_protocol: str = "SASL_PLAINTEXT"
     admin_name: str = ADMIN
+    replication: int = 1
+    """On how many brokers a topic made here stands."""
     server: EmbeddedKafka | None = None
     """The embedded one, if it is. To stop, kill and start it, take a broker of your own, `lone_kafka`."""
 
@@ -98,7 +100,7 @@ class Broker:
     def topic(self, name: str | None = None, *, partitions: int = 1, configs: Mapping[str, str] | None = None) -> str:
         """Create a topic, by default with a name of its own, and return its name once every partition has a leader."""
         name = name or f"test.{uuid4().hex[:12]}.v1"
-        asked = self.admin.create_topics([NewTopic(name, partitions, 1, config=dict(configs or {}))])
+        asked = self.admin.create_topics([NewTopic(name, partitions, self.replication, config=dict(configs or {}))])
         asked[name].result(SECONDS)
         deadline = time.monotonic() + SECONDS
         while not self._led(name, partitions):

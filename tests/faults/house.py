@@ -25,6 +25,7 @@ from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException
 
 from services.bus.broker import Record
 from services.bus.codec import Codec
+from services.bus.errors import Surroundings, Unacknowledged
 from services.bus.events import ChildMatched, DeadLetter, DeadlineMet
 from services.bus.heard import hear
 from services.bus.kafka import ANSWER_WITHIN, KafkaBroker
@@ -231,8 +232,11 @@ class House:
         self.victims.append(victim)
         return victim
 
-    async def publish(self, number: int, *, incidents: int = 12, children: int = 12) -> None:
-        """So many answers more, to each incident in turn. With fewer children than incidents, partitions share some."""
+    async def publish(self, number: int, *, incidents: int = 12, children: int = 12, again: bool = False) -> None:
+        """So many answers more, to each incident in turn. With fewer children than incidents, partitions share some.
+
+        `again`: what was not acknowledged is sent again, with the same ids, until it is; as every sender has to.
+        """
         at = self.settings()
         events = []
         for _ in range(number):
@@ -241,8 +245,14 @@ class House:
             self.published[child].append(f"r{total}")
             events.append(match(f"i{incident}", f"r{total}", child=child))
         broker = KafkaBroker(at, ADMIN, self.broker.password(ADMIN))
-        async with Publisher("local-authority", at, broker=broker, codec=Codec(MemoryRegistry(), KEYS)) as bus:
-            await bus.publish(events)
+        while True:
+            try:
+                async with Publisher("local-authority", at, broker=broker, codec=Codec(MemoryRegistry(), KEYS)) as bus:
+                    await bus.publish(events)
+                    return
+            except (Surroundings, Unacknowledged):
+                if not again:
+                    raise
 
     async def recover(self) -> dict[str, int]:
         """`safebus recover` of the service; how many outputs were replayed and reused."""
