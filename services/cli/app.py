@@ -26,6 +26,7 @@ Exit codes:
 
 75  something is away; try again"""
 RUN, SET_UP, EVENTS, SERVICES = "Run the bus", "Set it up", "Send an event", "One service"
+LOOK = "Look into it"
 
 asked = SimpleNamespace(debug=False)
 """What was asked of all commands alike."""
@@ -169,6 +170,28 @@ def config(as_json: AsJson = False) -> None:
     room.show(as_json)
 
 
+@app.command(rich_help_panel=RUN)
+def backup(
+    folder: Annotated[Path, typer.Argument(help="Where to; it must not be there yet.", show_default=False)],
+    as_json: AsJson = False,
+) -> None:
+    """Copy what this machine alone holds: databases, passwords, documents; Kafka too if the bus is down."""
+    from services.cli import backup as room
+
+    room.backup(folder, as_json)
+
+
+@app.command(rich_help_panel=RUN)
+def restore(
+    folder: Annotated[Path, typer.Argument(help="What `safebus backup` made.", show_default=False)],
+    as_json: AsJson = False,
+) -> None:
+    """Put a backup back, whole or not at all, into a data directory that is empty."""
+    from services.cli import backup as room
+
+    room.restore(folder, as_json)
+
+
 @app.command(rich_help_panel=EVENTS)
 def publish(
     kind: Annotated[
@@ -191,6 +214,44 @@ def publish(
     from services.cli import publish as room
 
     room.publish(kind, file, principal, event_id, as_json)
+
+
+@app.command(rich_help_panel=LOOK)
+def trace(
+    event_id: Annotated[
+        str | None, typer.Argument(metavar="[EVENT_ID]", help="An event's id, as in ce_id.", show_default=False)
+    ] = None,
+    child: Annotated[str | None, typer.Option(metavar="ID", help="All that was said about this child.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what led to an event and what followed, as a tree with times. Personal fields are masked.
+
+    Exit code 3 if something that belongs to it could not be had.
+    """
+    from services.cli import trace as room
+
+    raise typer.Exit(room.trace(event_id, child, as_json))
+
+
+@app.command(rich_help_panel=LOOK)
+def tail(
+    topic: Annotated[
+        str | None, typer.Argument(metavar="[TOPIC]", help="police.incidents, for instance.", show_default=False)
+    ] = None,
+    child: Annotated[str | None, typer.Option(metavar="ID", help="Follow one child through every topic.")] = None,
+    reveal: Annotated[
+        bool, typer.Option("--reveal", help="Show personal fields; logged with your name and reason.")
+    ] = False,
+    reason: Annotated[str | None, typer.Option(help="Why, in words that name nobody.")] = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="TIME", help="From then on: 15min, 2h, 3d, or an ISO 8601 time.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """Follow a topic or a child live, decoded, until Ctrl-C. Personal fields are masked."""
+    from services.cli import tail as room
+
+    raise typer.Exit(room.tail(topic, child, reveal=reveal, reason=reason, since=since, as_json=as_json))
 
 
 @app.command(rich_help_panel=SERVICES)
