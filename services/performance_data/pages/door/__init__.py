@@ -1,0 +1,1 @@
+"""Where people come in: the web application of the performance pages, and how it is served."""
