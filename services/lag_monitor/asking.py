@@ -1,0 +1,183 @@
+"""What the broker is asked: where each log begins and ends, how each group stands. Nothing of any event is read.
+
+Groups' offsets come by aiokafka's admin client: confluent-kafka 2.16's ended the process (a segmentation fault, seen on
+Kafka 4.4) when the broker answered that it no longer coordinates the group.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from aiokafka import errors as kafka_errors
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.protocol.commit import OffsetFetchRequest
+from confluent_kafka import IsolationLevel, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka.admin import OffsetSpec
+
+from services.bus.broker import Partition
+from services.bus.errors import NotPermitted, Surroundings
+from services.bus.kafka import ANSWER_WITHIN, KafkaBroker
+
+GONE = "dead"
+"""Kafka's word for a group that it does not know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """Where one partition's log begins and ends."""
+
+    topic_id: str
+    begin: int
+    end: int
+    fault: str | None = None
+    """Why this is not known; begin and end are -1 then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How one group stands."""
+
+    state: str
+    members: int
+    committed: Mapping[Partition, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Sounding:
+    """Everything as the broker said it within one round of questions."""
+
+    at: datetime
+    logs: Mapping[Partition, Log]
+    groups: Mapping[str, Standing]
+
+
+class Found(NamedTuple):
+    """The first record that is at least as new as was asked for."""
+
+    offset: int
+    time_ms: int
+
+
+class Asking(KafkaBroker):
+    """One principal's questions. It needs the right to describe the topics and groups, and no other."""
+
+    _groups: _Groups | None = None
+
+    async def sound(self, expected: Collection[str], topics: Collection[str]) -> Sounding:
+        """How everything stands now.
+
+        The order of the questions keeps a group that reads meanwhile from looking lost or beyond the end: first where
+        the logs begin, then the groups, then where the logs end.
+
+        Args:
+            expected: groups that are told of even if the broker has never heard of them.
+            topics: of which logs; absent ones are left out.
+
+        Raises:
+            Surroundings: the broker, or a group's coordinator, did not answer.
+            NotPermitted: it refuses this principal.
+        """
+        found = await self._partitions(topics)
+        led = [place for place, log in found.items() if log.fault is None]
+        names = {*expected, *await self._listed()}
+        begins = await self._ends(led, OffsetSpec.earliest())
+        described = await self._described(sorted(names))
+        committed = await self._committed([name for name in described if described[name][0] != GONE])
+        at = datetime.now(UTC)
+        ends = await self._ends(led, OffsetSpec.latest())
+        logs = found | {place: Log(found[place].topic_id, begins[place], ends[place]) for place in led}
+        groups = {name: Standing(*described[name], committed.get(name, {})) for name in described}
+        return Sounding(at, logs, groups)
+
+    async def first_since(self, asked: Mapping[Partition, int]) -> dict[Partition, Found | None]:
+        """Of each partition the first record that the broker took at this moment (ms since 1970) or later."""
+        if not asked:
+            return {}
+        wanted = {TopicPartition(*place): OffsetSpec.for_timestamp(ms) for place, ms in asked.items()}
+        answers = await self._list_offsets(wanted)
+        return {
+            place: None if answer.offset < 0 else Found(answer.offset, answer.timestamp)
+            for place, answer in answers.items()
+        }
+
+    async def close(self) -> None:
+        await super().close()
+        await self._let_go()
+
+    async def _partitions(self, topics: Collection[str]) -> dict[Partition, Log]:
+        asked = self._ask().describe_topics(TopicCollection(list(topics)), request_timeout=ANSWER_WITHIN)
+        found = {}
+        for name, future in asked.items():
+            described = await self._answer(future, missing_is_none=True)
+            for part in described.partitions if described is not None else ():
+                fault = None if part.leader is not None and part.leader.id >= 0 else "no broker leads this partition"
+                found[name, part.id] = Log(str(described.topic_id), -1, -1, fault)
+        return found
+
+    async def _listed(self) -> set[str]:
+        """Groups that the broker lets us see."""
+        answer = await self._answer(self._ask().list_consumer_groups(request_timeout=ANSWER_WITHIN))
+        if answer.errors:
+            raise Surroundings(f"a broker did not list its groups ({answer.errors[0].args[0].name()})")
+        return {group.group_id for group in answer.valid}
+
+    async def _ends(self, places: Iterable[Partition], spec: OffsetSpec) -> dict[Partition, int]:
+        found = await self._list_offsets({TopicPartition(*place): spec for place in places})
+        return {place: answer.offset for place, answer in found.items()}
+
+    async def _list_offsets(self, wanted: dict[TopicPartition, OffsetSpec]) -> dict[Partition, Any]:
+        if not wanted:
+            return {}
+        try:
+            asked = self._ask().list_offsets(
+                wanted, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=ANSWER_WITHIN
+            )
+        except KafkaException as error:
+            raise Surroundings(f"the broker is away ({error.args[0].name()})") from error
+        return {(place.topic, place.partition): await self._answer(future) for place, future in asked.items()}
+
+    async def _described(self, groups: list[str]) -> dict[str, tuple[str, int]]:
+        if not groups:
+            return {}
+        asked = self._ask().describe_consumer_groups(groups, request_timeout=ANSWER_WITHIN)
+        found = {}
+        for name, future in asked.items():
+            answer = await self._answer(future)
+            found[name] = (answer.state.name.lower(), len(answer.members))
+        return found
+
+    async def _committed(self, groups: Iterable[str]) -> dict[str, dict[Partition, int]]:
+        try:
+            async with asyncio.timeout(2 * ANSWER_WITHIN):
+                if self._groups is None:
+                    self._groups = _Groups(**self._aiokafka())
+                    await self._groups.start()
+                return {name: await self._groups.offsets_of(name) for name in groups}
+        except (kafka_errors.GroupAuthorizationFailedError, kafka_errors.TopicAuthorizationFailedError) as error:
+            await self._let_go()
+            raise NotPermitted(f"the broker does not let {self.principal} see a group's offsets") from error
+        except (kafka_errors.KafkaError, OSError, TimeoutError) as error:
+            await self._let_go()
+            raise Surroundings(f"the broker did not say how far groups have read ({type(error).__name__})") from error
+
+    async def _let_go(self) -> None:
+        groups, self._groups = self._groups, None
+        if groups is not None:
+            await groups.close()
+
+
+class _Groups(AIOKafkaAdminClient):  # type: ignore[misc]
+    async def offsets_of(self, group: str) -> dict[Partition, int]:
+        """Every offset that stands for the group. aiokafka's own method takes a refusal for a group without any."""
+        coordinator = await self.find_coordinator(group)
+        answer = await self._send_request(OffsetFetchRequest(group, None), coordinator)
+        codes = [answer.error_code, *(code for _, parts in answer.topics for *_, code in parts)]
+        for code in filter(None, codes):
+            raise kafka_errors.for_code(code)(f"Unable to get offsets of {group}")
+        return {
+            (topic, number): offset for topic, parts in answer.topics for number, offset, *_ in parts if offset >= 0
+        }
