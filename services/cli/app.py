@@ -254,6 +254,14 @@ def tail(
     raise typer.Exit(room.tail(topic, child, reveal=reveal, reason=reason, since=since, as_json=as_json))
 
 
+@app.command(name="dead-letters", rich_help_panel=RUN, context_settings=PASSED_ON)
+def dead_letters(context: typer.Context) -> None:
+    """What could not be processed: list, show, retry, discard, export."""
+    from services.cli.dead_letters import app as room
+
+    _pass_on(room, context)
+
+
 @app.command(rich_help_panel=SERVICES)
 def run(service: Service) -> None:
     """Run one service in the foreground, until Ctrl-C or SIGTERM."""
