@@ -1,17 +1,18 @@
-"""What a process shows of itself: /livez, /readyz and /metrics."""
+"""What a process shows of itself: /livez, /readyz and /metrics, and what its room tells operators besides."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import socket
+from collections.abc import Sequence
 
 import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from services.bus.errors import UserMistake
 from services.bus.health import Health
@@ -19,7 +20,7 @@ from services.bus.metrics import exposition
 from services.bus.settings import Settings
 
 
-def application(health: Health) -> Starlette:
+def application(health: Health, more: Sequence[BaseRoute] = ()) -> Starlette:
     """200 when alive and when ready, else 503 with the reason in words."""
 
     async def livez(_request: Request) -> Response:
@@ -33,7 +34,8 @@ def application(health: Health) -> Starlette:
     async def metrics(_request: Request) -> Response:
         return Response(await exposition(), media_type=CONTENT_TYPE_LATEST)
 
-    return Starlette(routes=[Route("/livez", livez), Route("/readyz", readyz), Route("/metrics", metrics)])
+    own = [Route("/livez", livez), Route("/readyz", readyz), Route("/metrics", metrics)]
+    return Starlette(routes=[*own, *more])
 
 
 def _status(good: bool) -> int:
@@ -52,7 +54,7 @@ class QuietServer(uvicorn.Server):
 class StatusPage:
     """Serves until closed; `port` is the one it got."""
 
-    def __init__(self, health: Health, settings: Settings) -> None:
+    def __init__(self, health: Health, settings: Settings, more: Sequence[BaseRoute] = ()) -> None:
         where = (settings.http_host, settings.http_port)
         try:
             self._socket = socket.create_server(where)
@@ -63,7 +65,7 @@ class StatusPage:
             ) from error
         self.port: int = self._socket.getsockname()[1]
         self._server = QuietServer(
-            uvicorn.Config(application(health), log_config=None, access_log=False, lifespan="off")
+            uvicorn.Config(application(health, more), log_config=None, access_log=False, lifespan="off")
         )
         self._task: asyncio.Task[None] | None = None
 

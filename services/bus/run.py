@@ -9,12 +9,14 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, nullcontext, suppress
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from pathlib import Path
 from traceback import extract_tb
+from typing import Any, Protocol
 
 import structlog
+from starlette.routing import BaseRoute
 
 from services.bus.broker import Broker
 from services.bus.catalogue import load as load_catalogue
@@ -22,7 +24,7 @@ from services.bus.clock import Clock
 from services.bus.codec import Codec
 from services.bus.errors import EXIT_TRY_AGAIN, SafebusError
 from services.bus.events import DeadLetter
-from services.bus.health import PROCESS
+from services.bus.health import PROCESS, Health
 from services.bus.http import StatusPage
 from services.bus.kafka import KafkaBroker
 from services.bus.logs import configure
@@ -43,16 +45,71 @@ Beside = Callable[[Settings], AbstractAsyncContextManager[object]]
 """What a process serves beside its loop, such as a door for people; it ends before the process does."""
 
 
-def run(service: Service, beside: Beside | None = None) -> None:
+Shows = Callable[[Settings], Sequence[BaseRoute]]
+"""What a process shows beside /metrics, to those who look after it: on the same address, which is no door."""
+
+
+class Working(Protocol):
+    """What a process does until it is told to stop: a service's loop, or what a room without one does."""
+
+    async def run(self) -> None: ...
+    def stop(self) -> None:
+        """Let `run` end soon. Called in the event loop."""
+        ...
+
+
+def run(service: Service, beside: Beside | None = None, shows: Shows | None = None) -> None:
     """Run until SIGTERM or SIGINT. Ends the process with 0, or with the error's exit code (errors.py)."""
+
+    async def serve(at: Settings) -> int:
+        loop = Loop(
+            service,
+            broker_for(at, at.principal or service.name),
+            store_for(at, service),
+            codec_for(at),
+            settings=at,
+            clock=Clock.of(at),
+            health=PROCESS,
+        )
+        return await _serve(service.name, at, loop, shows(at) if shows else (), around)
+
+    @asynccontextmanager
+    async def around(at: Settings) -> AsyncIterator[None]:
+        with stored(at, service.name):
+            async with beside(at) if beside else nullcontext():
+                yield
+
+    _as_a_process(service.name, serve)
+
+
+class Room(Working, Protocol):
+    """A room that is no service. It says to the health that it is given whether it is ready."""
+
+    @property
+    def routes(self) -> Sequence[BaseRoute]:
+        """What it shows beside /metrics."""
+        ...
+
+
+def run_room(name: str, make: Callable[[Settings, Health], Room]) -> None:
+    """As `run`, for a room that is no service."""
+
+    async def serve(at: Settings) -> int:
+        room = make(at, PROCESS)
+        return await _serve(name, at, room, room.routes, nullcontext)
+
+    _as_a_process(name, serve)
+
+
+def _as_a_process(name: str, serve: Callable[[Settings], Coroutine[Any, Any, int]]) -> None:
     at = settings()
     configure(at)
     tune_the_interpreter()
     code = 1
     try:
-        code = _loop_runner(_serve(service, at, beside))
+        code = _loop_runner(serve(at))
     except BaseException as error:  # noqa: BLE001 - a library's cancellation is none of ours
-        code = _told(service.name, error)
+        code = _told(name, error)
     finally:
         # A library's thread that will not end may not keep the process: what counts is stored.
         sys.stderr.flush()
@@ -71,31 +128,26 @@ def tune_the_interpreter() -> None:
     sys.setswitchinterval(0.0005)
 
 
-async def _serve(service: Service, at: Settings, beside: Beside | None) -> int:
+async def _serve(
+    name: str,
+    at: Settings,
+    working: Working,
+    more: Sequence[BaseRoute],
+    around: Callable[[Settings], AbstractAsyncContextManager[object]],
+) -> int:
     health = PROCESS
-    broker = broker_for(at, at.principal or service.name)
-    loop = Loop(
-        service,
-        broker,
-        store_for(at, service),
-        codec_for(at),
-        settings=at,
-        clock=Clock.of(at),
-        health=health,
-    )
-    READY.labels(service.name).set_function(lambda: float(health.is_ready))
+    READY.labels(name).set_function(lambda: float(health.is_ready))
     describe_process(at.data_dir)
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, _stop, loop, at.stop_timeout)
+        asyncio.get_running_loop().add_signal_handler(number, _stop, working, at.stop_timeout)
     code = 0
-    async with StatusPage(health, at) as page:
-        _tell_where(at.data_dir, service.name, page.port)
+    async with StatusPage(health, at, more) as page:
+        _tell_where(at.data_dir, name, page.port)
         try:
-            with stored(at, service.name):
-                async with beside(at) if beside else nullcontext():
-                    await loop.run()
+            async with around(at):
+                await working.run()
         except BaseException as error:  # noqa: BLE001 - as above
-            code = _told(service.name, error)
+            code = _told(name, error)
         _end_within(at.stop_timeout, code)  # a library's task may not let itself be cancelled
     return code
 
@@ -111,8 +163,8 @@ def _told(service: str, error: BaseException) -> int:
     return 1
 
 
-def _stop(loop: Loop, seconds: float) -> None:
-    loop.stop()
+def _stop(working: Working, seconds: float) -> None:
+    working.stop()
     _end_within(seconds, EXIT_TRY_AGAIN)
 
 
@@ -162,9 +214,9 @@ async def recover(service: Service, at: Settings, broker: Broker | None = None) 
     return recovery
 
 
-def _loop_runner(main: object) -> int:
+def _loop_runner(main: Coroutine[Any, Any, int]) -> int:
     with suppress(ImportError):
         import uvloop
 
-        return uvloop.run(main)  # type: ignore[no-any-return]
-    return asyncio.run(main)  # type: ignore[arg-type]
+        return int(uvloop.run(main))
+    return asyncio.run(main)
