@@ -144,6 +144,26 @@ class Settings(BaseSettings):
     performance_rate: float = Field(20.0, gt=0, description="requests a second from one address, on average")
     performance_burst: int = Field(200, gt=0, description="requests from one address at once")
 
+    # Lag
+    lag_interval: float = Field(2.0, gt=0, le=4, description="seconds between two looks at how far each group has read")
+    lag_recipients_url: str | None = Field(
+        None,
+        description="where the partner gateway shows its inboxes to operators, http://HOST:PORT; default the one that "
+        "runs in DATA_DIR",
+    )
+    lag_alert_url: str | None = Field(
+        None, description="where a group's trouble and its end are told, https://…; unset means by no webhook"
+    )
+    lag_alert_secret: SecretStr | None = Field(
+        None, description="what those are signed with, whsec_… as Standard Webhooks has it; unset means unsigned"
+    )
+    lag_alert_mail: str | None = Field(
+        None, description="the address that a group's trouble and its end are e-mailed to; unset means to nobody"
+    )
+    lag_alert_after: float = Field(
+        5.0, ge=0, description="a trouble that is over within so many seconds is told to nobody"
+    )
+
     # The operators' page
     ops_host: str = Field("127.0.0.1", description="where the operators' page listens; it asks nobody who they are")
     ops_port: int = Field(19446, description="its port; 0 means any free one")
