@@ -1,0 +1,51 @@
+"""Asks the partner gateway how its inboxes stand (services/partner_gateway/recipients.py)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import httpx
+from pydantic import TypeAdapter, ValidationError
+
+from services.bus.errors import Surroundings
+from services.bus.settings import Settings
+from services.lag_monitor.lag import RecipientLag
+
+GATEWAY = "partner-gateway"
+PATH = "/recipients"
+ANSWER_WITHIN = 5.0
+MOST = 20_000_000
+"""Bytes of an answer: some 100,000 organisations."""
+
+_LIST = TypeAdapter(tuple[RecipientLag, ...])
+
+
+async def recipients(at: Settings) -> tuple[RecipientLag, ...]:
+    """Every recipient, by its id.
+
+    Raises:
+        Surroundings: the gateway is not there, or does not answer as it should.
+    """
+    where = at.lag_recipients_url or _here(at)
+    if where is None:
+        raise Surroundings(f"no partner gateway runs in {at.data_dir}")
+    try:
+        async with httpx.AsyncClient(timeout=ANSWER_WITHIN, trust_env=False) as client:
+            answer = await client.get(f"{where.rstrip('/')}{PATH}")
+        if answer.status_code != httpx.codes.OK or len(answer.content) > MOST:
+            raise Surroundings(f"the partner gateway did not say how its inboxes stand ({answer.status_code})")
+        return _LIST.validate_python(answer.json()["recipients"])
+    except (httpx.HTTPError, httpx.InvalidURL, OSError):
+        raise Surroundings("the partner gateway does not answer") from None
+    except (ValueError, KeyError, TypeError, ValidationError):
+        raise Surroundings("what answers in the partner gateway's place is not it") from None
+
+
+def _here(at: Settings) -> str | None:
+    """The address that it left in DATA_DIR/run (services/bus/run.py)."""
+    path: Path = at.data_dir / "run" / f"{GATEWAY}.json"
+    try:
+        return f"http://{at.http_host}:{int(json.loads(path.read_text('utf-8'))['port'])}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
