@@ -6,8 +6,9 @@ by other topics, in no order with these, and a recovery must accept and refuse a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
+from heapq import merge
 from typing import Any, Self
 
 from pydantic import AwareDatetime
@@ -18,14 +19,15 @@ from services.bus.events import CardAct, HandoverAct, HandoverActed, HandoverNot
 from services.handover_feed.shifts import DUTY, Duty, team_on_duty
 
 LATEST = 30
-"""Acts that are kept; who has the matter, and what was closed, is kept whatever their number."""
+"""Acts that are kept, and notes; who has the matter, and what was closed, is kept whatever their number."""
 MOST_IDS = 1_000
 """Facts that are remembered as seen or closed, the latest."""
 LONGEST_REASON = 1_000
 
 TO = {HandoverAct.HANDED_TO_DAY: Team.DAY, HandoverAct.HANDED_TO_NIGHT: Team.NIGHT}
 SIDES = {Team.DAY: "the day team", Team.NIGHT: "the night team"}
-NEED_NO_REASON = (HandoverAct.TAKEN, HandoverAct.LET_GO)
+HANDS = {team: act for act, team in TO.items()}
+NEED_NO_REASON = (HandoverAct.TAKEN, HandoverAct.LET_GO, HandoverAct.PASSED_ON)
 NO_ACT = (HandoverAct.UNKNOWN, HandoverAct.NOTED)
 
 
@@ -36,6 +38,15 @@ class Lowering(Model):
     facts: tuple[str, ...]
     by: str
     reason: str
+    at: AwareDatetime
+
+
+class Asked(Model):
+    """The on-call manager was asked by a worker who may not open the matter (H3)."""
+
+    act_id: str
+    person_id: str
+    facts: tuple[str, ...]
     at: AwareDatetime
 
 
@@ -58,22 +69,45 @@ class Standing(Model):
     closed_by: Worker | None = None
     """Who closed it last."""
     lowered: tuple[Lowering, ...] = ()
+    unopened: tuple[str, ...] = ()
+    """Facts with which it was passed to a side unopened: nobody has seen them, and they do not bring it back."""
+    asked: Asked | None = None
+    """When the on-call manager was asked last."""
     acts: tuple[CardAct, ...] = ()
+    """In the order of the log, whatever the clocks of those who acted."""
+    notes: tuple[CardAct, ...] = ()
+    """The same of notes, which come by a topic of their own."""
+    followed: tuple[CardAct, ...] = ()
+    """What was done before it was known whose matter it is."""
     ids: tuple[str, ...] = ()
+
+    @property
+    def history(self) -> list[CardAct]:
+        """What was done, the latest last: acts stand as the log has them, and the rest by the clock among them."""
+        rest = sorted((*self.notes, *self.followed), key=lambda one: (one.acted_at, one.act_id))
+        paired = merge(_in_order(self.acts), ((one.acted_at, one) for one in rest), key=lambda pair: pair[0])
+        return [one for _, one in paired]
 
     def after(self, acted: HandoverActed, duty: Duty = DUTY) -> Self:
         """Where it stands once that was done, or tried. An act that comes again changes nothing."""
         if acted.act_id in self.ids:
             return self
         refused = self.refusal(acted, duty)
-        noted = self._noting(acted.act_id, acted.act, acted.by, acted.acted_at, acted.reason, refused)
-        return noted if refused else noted._moved(acted, duty)
+        now = self._with({"acts": (*self.acts, done(acted, refused))[-LATEST:]})._remembering(acted.act_id)
+        return now if refused else now._moved(acted, duty)
 
     def noted(self, note: HandoverNoted) -> Self:
         """A note is nobody's taking or leaving; it stands among what was done."""
         if note.note_id in self.ids:
             return self
-        return self._noting(note.note_id, HandoverAct.NOTED, note.by, note.written_at, None, None)
+        written = CardAct(act_id=note.note_id, act=HandoverAct.NOTED, by=note.by, acted_at=note.written_at)
+        return self._with({"notes": (*self.notes, written)[-LATEST:]})._remembering(note.note_id)
+
+    def told(self, acts: Iterable[HandoverActed]) -> Self:
+        """What was done elsewhere stands among what was done here, and does nothing again."""
+        new = [one for one in acts if one.act_id not in self.ids]
+        followed = (*self.followed, *(done(one) for one in new))[-LATEST:]
+        return self._with({"followed": followed})._remembering(*(one.act_id for one in new))
 
     def refusal(self, acted: HandoverActed, duty: Duty = DUTY) -> str | None:
         """Why it does not take effect, in one sentence; None if it does.
@@ -98,7 +132,13 @@ class Standing(Model):
             case HandoverAct.LET_GO if not self.holder:
                 return "Nobody had taken this."
             case HandoverAct.HANDED_TO_DAY | HandoverAct.HANDED_TO_NIGHT:
-                return self._not_handed(acted)
+                return self._not_handed(acted, TO[acted.act])
+            case HandoverAct.PASSED_ON if acted.to in SIDES:
+                return self._not_handed(acted, acted.to)
+            case HandoverAct.PASSED_ON:
+                return self._asked_already(acted)
+            case HandoverAct.IDENTIFIED if not acted.addresses:
+                return "Say of what it is known."
             case HandoverAct.TAKEN_BACK if self.last not in TO:
                 return "This was not handed on, so it cannot be taken back."
             case HandoverAct.TAKEN_BACK if acted.by.team is self.side:
@@ -110,11 +150,16 @@ class Standing(Model):
     def is_lowered(self, criterion: RiskCriterion, fact_id: str) -> bool:
         return any(one.criterion is criterion and fact_id in one.facts for one in self.lowered)
 
-    def _not_handed(self, acted: HandoverActed) -> str | None:
-        to = TO[acted.act]
+    def _asked_already(self, acted: HandoverActed) -> str | None:
+        asked = self.asked
+        if asked is None or asked.person_id != acted.by.person_id or not set(acted.addresses) <= set(asked.facts):
+            return None
+        return f"You asked the on-call manager at {_clock(asked.at, acted.acted_at)}."
+
+    def _not_handed(self, acted: HandoverActed, to: Team) -> str | None:
         if acted.by.team is to:
             return f"You are with {SIDES[to]} yourself."
-        again = self.last in TO and self.side is to and set(acted.addresses) <= set(self.seen)
+        again = self.last in TO and self.side is to and set(acted.addresses) <= {*self.seen, *self.unopened}
         return (
             f"{SIDES[to].capitalize()} has had this since {_clock(self.moved_at, acted.acted_at)}." if again else None
         )
@@ -160,6 +205,10 @@ class Standing(Model):
                 return self._with(moved | freed | {"side": TO[acted.act]})
             case HandoverAct.CLOSED:
                 return self._with(moved | {"closed": _latest(self.closed, addressed), "closed_by": acted.by})
+            case HandoverAct.PASSED_ON:
+                return self._passed_on(acted, moved, duty)
+            case HandoverAct.IDENTIFIED:
+                return self
         judged = (
             Lowering(
                 criterion=criterion,
@@ -173,17 +222,46 @@ class Standing(Model):
         )
         return self._with({"lowered": (*self.lowered, *judged)[-LATEST:]})
 
-    def _noting(
-        self, act_id: str, act: HandoverAct, by: Worker, at: datetime, reason: str | None, refused: str | None
-    ) -> Self:
-        reason = (reason or "").strip()[:LONGEST_REASON] or None
-        done = CardAct(act_id=act_id, act=act, by=by, acted_at=at, reason=reason, refused=refused)
-        # By the clock, since notes and acts come by two topics.
-        acts = sorted((*self.acts, done), key=lambda act: (act.acted_at, act.act_id))
-        return self._with({"acts": tuple(acts[-LATEST:]), "ids": _latest(self.ids, (act_id,))})
+    def _passed_on(self, acted: HandoverActed, moved: dict[str, Any], duty: Duty) -> Self:
+        """By who may not see to it: nothing counts as seen but what a holder had seen who finds out late."""
+        held = self.holder is not None
+        freed = {"released": self.seen, "released_at": acted.acted_at} if held else {}
+        unopened = _latest(self.unopened, acted.addresses)
+        if acted.to in HANDS:
+            there = {"side": acted.to, "last": HANDS[acted.to], "seen": self.seen, "unopened": unopened}
+            return self._with(moved | freed | there)
+        asked = Asked(
+            act_id=acted.act_id,
+            person_id=acted.by.person_id,
+            facts=tuple(acted.addresses[:MOST_IDS]),
+            at=acted.acted_at,
+        )
+        if not held:
+            return self._with({"asked": asked})
+        let_go = {"side": team_on_duty(acted.acted_at, duty), "last": HandoverAct.LET_GO, "seen": self.seen}
+        return self._with(moved | freed | let_go | {"asked": asked})
+
+    def _remembering(self, *act_ids: str) -> Self:
+        return self._with({"ids": _latest(self.ids, act_ids)})
 
     def _with(self, changed: dict[str, Any]) -> Self:
         return self.model_copy(update=changed)
+
+
+def done(acted: HandoverActed, refused: str | None = None) -> CardAct:
+    """An act as a card tells of it."""
+    reason = (acted.reason or "").strip()[:LONGEST_REASON] or None
+    return CardAct(
+        act_id=acted.act_id, act=acted.act, by=acted.by, acted_at=acted.acted_at, reason=reason, refused=refused
+    )
+
+
+def _in_order(acts: Iterable[CardAct]) -> Iterator[tuple[datetime, CardAct]]:
+    """Each with a moment that is no earlier than that of the one before it."""
+    latest: datetime | None = None
+    for one in acts:
+        latest = max(latest or one.acted_at, one.acted_at)
+        yield latest, one
 
 
 def _latest(before: Iterable[str], now: Iterable[str]) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import Any, Self
 from pydantic import AwareDatetime
 
 from services.bus.envelope import Model, same_cause_same_id
-from services.bus.events import EscalationState, HandoverEscalated
+from services.bus.events import EscalatedBecause, EscalationState, HandoverEscalated
 
 MOST = 24
 """The manager is paged so often at most for one wait: by then whoever is paged is not there."""
@@ -32,6 +32,8 @@ class Paged(Model):
             changed["last"] = said
         if said.state is EscalationState.PAGED:
             changed["paged_at"] = max(said.happened_at, self.paged_at or said.happened_at)
+        if said.why is EscalatedBecause.PASSED_ON:
+            return self.model_copy(update=changed)  # it is no wait for danger to be taken
         if said.state is EscalationState.DUE and (self.rung_at is None or said.happened_at > self.rung_at):
             changed["rings"] = self.rings + 1 if self.rung_for == said.waiting_since else 1
             changed |= {"rung_at": said.happened_at, "rung_for": said.waiting_since}
@@ -48,6 +50,19 @@ class Paged(Model):
             waiting_since=since,
             happened_at=at,
             attempts=0,
+        )
+
+    def passed_on(self, act_id: str, at: datetime, matter_id: str, child_id: str | None) -> HandoverEscalated:
+        """The manager is to be paged at once, since a worker may not open the matter and passes it on (H3)."""
+        return HandoverEscalated(
+            escalation_id=str(same_cause_same_id("escalation", matter_id, act_id)),
+            matter_id=matter_id,
+            child_id=child_id,
+            state=EscalationState.DUE,
+            waiting_since=at,
+            happened_at=at,
+            attempts=0,
+            why=EscalatedBecause.PASSED_ON,
         )
 
     def has_ended(self, since: datetime | None) -> bool:

@@ -12,6 +12,8 @@ from services.bus.events import (
     ChildIdentity,
     ChildRecorded,
     FactKind,
+    OpenCandidate,
+    OpenQuestion,
     OrganisationRecorded,
     RecordStatus,
     Role,
@@ -57,10 +59,10 @@ NOBODY = Nobody()
 def content(matter: Matter) -> Mapping[str, Any] | None:
     """What the card says, without what only the directory knows; None while there is nothing to show.
 
-    Whether the card has changed is asked of this: the directory changes no card by itself.
+    Whether the card has changed is asked of this: the directory changes no card but by a cue that its record did.
     """
     begins = any(fact.kind is not FactKind.MATCHED and not fact.quiet for fact in matter.facts.values())
-    return card(matter, NOBODY) if begins else None
+    return card(matter, NOBODY) | {"recorded": matter.recorded} if begins else None
 
 
 def card(matter: Matter, directory: Directory) -> dict[str, Any]:
@@ -98,8 +100,31 @@ def card(matter: Matter, directory: Directory) -> dict[str, Any]:
         "risk": reasons(matter, state, record),
         "facts": _within_room([*_facts(matter, state, directory, confidential=confidential)]),
         "told": _told(matter, directory, confidential=confidential),
-        "acts": list(matter.standing.acts),
+        "acts": matter.standing.history,
+        "question": _question(matter, directory),
     }
+
+
+def _question(matter: Matter, directory: Directory) -> OpenQuestion | None:
+    """Who an unmatched child may be, as the directory has them now: no closed record is offered (H1, H12)."""
+    asked = matter.question
+    if asked is None or matter.matched_to:
+        return None
+    likely = ((one, directory.child(one.child_id)) for one in asked.candidates)
+    return OpenQuestion(
+        incident_id=asked.incident_id,
+        child_reference=asked.child_reference,
+        candidates=[
+            OpenCandidate(
+                child_id=one.child_id,
+                about=record.identity,
+                matched_on=one.matched_on,
+                differs_on=one.differs_on,
+            )
+            for one, record in likely
+            if record and record.status is RecordStatus.OPEN
+        ],
+    )
 
 
 def _about(matter: Matter, record: ChildRecorded | None) -> ChildIdentity | None:

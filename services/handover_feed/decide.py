@@ -12,10 +12,14 @@ from services.bus.events import (
     HandoverActed,
     HandoverEscalated,
     MatterChanged,
+    MatterCued,
+    MeetingCued,
+    MeetingRecorded,
     ReceiptState,
     ShiftClosed,
 )
 from services.handover_feed.card import DOORS, card
+from services.handover_feed.following import follow
 from services.handover_feed.view import Matter
 
 
@@ -26,15 +30,43 @@ def show(heard: Event, matter: Matter, directory: Directory) -> Iterator[Event]:
         yield _card(heard, now, heard.envelope.id, directory)
     if isinstance(heard, HandoverActed) and heard.act is HandoverAct.TAKEN:
         yield from _read(heard, now)
+    if isinstance(heard, HandoverActed) and now.standing.asked != matter.standing.asked and now.paged.last:
+        yield HandoverEscalated.because(heard, subject=now.paged.last.escalation_id, **dict(now.paged.last))
+    yield from follow(heard, matter, now)
+
+
+def arrange(recorded: MeetingRecorded, matter: Matter) -> Iterator[Event]:
+    """To each child whom a strategy discussion is about, or was: when it is to be held."""
+    now = matter.evolve(recorded)
+    if now.meeting is None or now.meeting == matter.meeting:
+        return
+    before = matter.meeting.children if matter.meeting else ()
+    for child_id in sorted({*now.meeting.children, *before}):
+        about = MeetingCued(
+            meeting_id=recorded.meeting_id,
+            version=recorded.version,
+            enquiry_id=recorded.enquiry_id,
+            held_at=recorded.held_at if child_id in now.meeting.children else None,
+            chair=recorded.chair,
+            location_confidential=recorded.location_confidential,
+            adults_of_concern=recorded.adults_of_concern,
+        )
+        yield MatterCued.because(recorded, subject=child_id, matter_id=child_id, child_id=child_id, meeting=about)
 
 
 def escalate(alarm: Alarm, matter: Matter, directory: Directory) -> Iterator[Event]:
-    """Immediate danger has waited too long: the manager is to be paged, each time under an id of its own (H7)."""
+    """Immediate danger has waited too long: the manager is to be paged, each time under an id of its own (H7).
+
+    Or a meeting has come near, or is over: the card says so.
+    """
     now = matter.rung(alarm)
     due = now.paged.last
+    because = [one.fact_id for own_id, one in now.meetings.items() if one != matter.meetings.get(own_id)]
     if due and due != matter.paged.last:
         yield HandoverEscalated.because(alarm, subject=due.escalation_id, **dict(due))
-        yield _card(alarm, now, due.escalation_id, directory)
+        because = [due.escalation_id]
+    if now.version != matter.version:
+        yield _card(alarm, now, because[0], directory)
 
 
 def keep(_said: MatterChanged | ShiftClosed) -> Iterator[Event]:

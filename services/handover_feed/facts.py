@@ -26,6 +26,10 @@ BRINGS = (*ARRIVES, FactKind.STRATEGY_DISCUSSION, FactKind.ASKED)
 """And what somebody wants done brings a matter to a side unless a worker sees to it."""
 
 
+FOLLOW = (FactKind.NOTE, FactKind.ASKED, FactKind.HAZARD)
+"""What workers wrote: it follows an unmatched child to its own matter."""
+
+
 class Fact(Model):
     """A fact without a word about what people did with it (acts.py) or what has become of it since (view.py)."""
 
@@ -59,6 +63,9 @@ class Fact(Model):
     """For which side a note is meant."""
     for_information: bool = False
     """A note to one's own side: nobody needs to act on it."""
+
+    meeting_id: str | None = None
+    """The strategy discussion that is arranged."""
 
     quiet: bool = False
     """It waits for what it belongs to, and by itself begins no card."""

@@ -24,6 +24,7 @@ from services.bus.events import (
     Disclosure,
     HandoverNoted,
     HealthUpdated,
+    MatterCued,
     NoteKind,
     PoliceNotified,
     PoliceProtection,
@@ -120,6 +121,10 @@ class Known(Model):
                 return now._with(
                     adults=_merged(now.adults, event.adults_of_concern), location_confidential=confidential
                 )
+            case MatterCued() if event.meeting:
+                confidential = now.location_confidential or event.meeting.location_confidential
+                adults = _merged(now.adults, event.meeting.adults_of_concern)
+                return now._with(adults=adults, location_confidential=confidential)
             case HandoverNoted(kind=NoteKind.HAZARD):
                 return now._with(hazards=_with_items(now.hazards, event, [event.text]))
             case HandoverNoted(kind=NoteKind.PROTECTION_PLAN):

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from services.bus.calendar import LONDON
 from services.bus.directory import Directory
-from services.bus.events import EscalationState, FactKind, HandoverEscalated, Role
+from services.bus.events import EscalatedBecause, EscalationState, FactKind, HandoverEscalated, Role
 from services.handover_feed.facts import Fact
 
 ROLES = {
@@ -75,6 +75,8 @@ def words(fact: Fact, directory: Directory, *, confidential: bool) -> str:
 def escalation(state: HandoverEscalated) -> str:
     """How it stands with the on-call manager."""
     at = moment(state.happened_at)
+    if state.why is EscalatedBecause.PASSED_ON:
+        return _passed_on(state.state, at)
     since = moment(state.waiting_since)
     if at.partition(" ")[2] == since.partition(" ")[2]:
         since = since.partition(" ")[0]
@@ -84,6 +86,16 @@ def escalation(state: HandoverEscalated) -> str:
         case EscalationState.NOT_REACHED:
             return f"The on-call manager could not be paged by {at}: telephone. Nobody had taken this since {since}."
     return f"At {at} nobody had taken this since {since}: the on-call manager is to be paged."
+
+
+def _passed_on(state: EscalationState, at: str) -> str:
+    why = "a worker who may not open this passed it on"
+    match state:
+        case EscalationState.PAGED:
+            return f"The on-call manager was paged at {at}: {why}."
+        case EscalationState.NOT_REACHED:
+            return f"The on-call manager could not be paged by {at}: telephone. {why.capitalize()}."
+    return f"At {at} {why}: the on-call manager is to be paged."
 
 
 def moment(at: datetime) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from services.bus.events import FactKind, HandoverAct, MatterState, RiskCriterion, Team, Worker
 from services.handover_feed.acts import TO
-from services.handover_feed.facts import ARRIVES, BRINGS, Fact
+from services.handover_feed.facts import ARRIVES, BRINGS, FOLLOW, Fact
 from services.handover_feed.shifts import Duty, team_on_duty
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def state_of(matter: Matter) -> State:
     standing = matter.standing
     waiting = [fact for fact in ordered(matter) if _is_open(fact, matter)]
     back = _brought_back(matter, waiting)
-    holder = None if back else standing.holder
+    holder = None if back or matter.matched_to else standing.holder  # who had an unmatched child has the child's own
     team = holder.team if holder else _side(matter, waiting, back)
     unseen = [fact for fact in waiting if holder is None or fact.fact_id not in standing.seen]
     danger = [
@@ -81,10 +81,13 @@ def ordered(matter: Matter) -> list[Fact]:
 
 
 def settled(fact: Fact, matter: Matter) -> bool:
-    """Whether it has ended by itself: read, answered, met, matched, or decided again.
+    """Whether it has ended by itself: read, answered, met, held, matched, or decided again; a note of an unmatched
+    child has followed it.
 
     What a worker has seen here has been read, whether or not the front door's own inbox was opened besides.
     """
+    if matter.matched_to and fact.kind in FOLLOW:
+        return True
     if not fact.asks or any(end in matter.ended for end in fact.ends):
         return True
     if any(matter.read_at(end.removeprefix("read ")) for end in fact.ends if end.startswith("read ")):
@@ -138,8 +141,10 @@ def _brought_back(matter: Matter, waiting: Sequence[Fact]) -> Fact | None:
 def _side(matter: Matter, waiting: Sequence[Fact], back: Fact | None) -> Team:
     """Which side has what nobody has taken: who had it last, unless something came since that is another's."""
     standing = matter.standing
-    news = [fact for fact in waiting if fact.fact_id not in standing.seen]
-    brings = [fact for fact in news if fact.kind in BRINGS]
+    had = {*standing.seen, *(standing.unopened if standing.last in TO else ())}
+    news = [fact for fact in waiting if fact.fact_id not in had]
+    brings = [fact for fact in news if fact.kind in BRINGS and fact.meeting_id is None]
+    brings = brings or [fact for fact in news if fact.meeting_id]  # a meeting takes along nothing that was there before
     if not brings and standing.last in (HandoverAct.UNKNOWN, HandoverAct.CLOSED):
         brings = news
     latest = back or (brings[-1] if brings else None)

@@ -32,13 +32,17 @@ from services.bus.events import (
     HealthUpdated,
     InformationRequested,
     InformationReturned,
+    MatchCandidate,
     MatterChanged,
+    MatterCued,
+    MeetingRecorded,
     OutcomeShared,
     PoliceNotified,
     ReceiptState,
     SchoolAlerted,
 )
 from services.bus.service import View
+from services.handover_feed import following, meetings
 from services.handover_feed.acts import Standing
 from services.handover_feed.alarms import Paged
 from services.handover_feed.card import content
@@ -46,6 +50,7 @@ from services.handover_feed.facts import Fact
 from services.handover_feed.hearing import facts_of
 from services.handover_feed.held import HELD_APART, matter_of
 from services.handover_feed.known import Known
+from services.handover_feed.meetings import Arranged, Meeting, Meetings
 from services.handover_feed.room import within_room
 from services.handover_feed.shifts import DUTY, Duty
 from services.handover_feed.state import state_of
@@ -59,10 +64,12 @@ OF_A_CHILD = (
 """A child's own; of a deadline, an unmatched child's too."""
 
 LONGEST_ANSWER = 1_000
+MOST_CANDIDATES = 20
 SAID = ("information", "withheld_reason")
 """What an answer says, besides its category and its state."""
 
 UNMATCHED = "unmatched:"
+MEETING = "meeting:"
 
 
 class Receipt(Model):
@@ -70,6 +77,14 @@ class Receipt(Model):
 
     at: AwareDatetime
     named: bool
+
+
+class Question(Model):
+    """Who an unmatched child is, as the police's room asks (H12)."""
+
+    incident_id: str
+    child_reference: str
+    candidates: tuple[MatchCandidate, ...] = ()
 
 
 class Matter(View):
@@ -97,6 +112,17 @@ class Matter(View):
     decided: dict[str, AwareDatetime] = Field(default_factory=dict)
     """By enquiry: the latest decision."""
     paged: Paged = Paged()
+    question: Question | None = None
+    matched_to: str | None = None
+    """Of an unmatched child: who it is, as was said last."""
+    written: tuple[HandoverNoted, ...] = ()
+    """Of an unmatched child: the notes, and what workers did, to follow it."""
+    acted: tuple[HandoverActed, ...] = ()
+    recorded: int = 0
+    """The version of the directory's record that the card is to be written with."""
+    meetings: dict[str, Arranged] = Field(default_factory=dict)
+    meeting: Meeting | None = None
+    """Of a meeting under its own key, which has no card."""
 
     @classmethod
     def key_of(cls, event: Event) -> str | None:
@@ -108,8 +134,10 @@ class Matter(View):
                 return f"{UNMATCHED}{match_deadline_id(event.incident_id, event.child_reference)}"
             case DeadLetter():
                 return matter_of(event)
-            case HandoverNoted() | HandoverActed() | HandoverEscalated() | MatterChanged():
+            case HandoverNoted() | HandoverActed() | HandoverEscalated() | MatterChanged() | MatterCued():
                 return event.matter_id
+            case MeetingRecorded():
+                return f"{MEETING}{event.meeting_id}"
         return event.child_id if isinstance(event, OF_A_CHILD) else None
 
     # What is heard
@@ -121,12 +149,13 @@ class Matter(View):
         return cast(Self, _evolved.once(self, event))
 
     def rung(self, alarm: Alarm) -> Self:
-        """The manager is to be paged, for the first time or again."""
-        since = state_of(self).danger_since
-        if since is None:
-            return self
-        due = self.paged.due(since, alarm.at, self.matter_id, self.child_id)
-        return self._with(paged=self.paged.heard(due))._counted(self)
+        """The manager is to be paged, for the first time or again; or a meeting comes near, or is over."""
+        now = self._arranged(meetings.at(self.meetings, alarm.at))
+        since = state_of(now).danger_since
+        if since and (due_at := now.paged.next(since, now.duty.take_within)) and due_at <= alarm.at:
+            due = now.paged.due(since, alarm.at, now.matter_id, now.child_id)
+            now = now._with(paged=now.paged.heard(due))
+        return now._counted(self)
 
     def _heard(self, event: Event) -> Self:
         if type(event) is not DeadLetter:
@@ -134,8 +163,21 @@ class Matter(View):
         facts = {fact.fact_id: fact for fact in facts_of(event)}
         now = self._with(facts={**self.facts, **facts}) if facts else self
         match event:
+            case ChildUnmatched():
+                asked = Question(
+                    incident_id=event.incident_id,
+                    child_reference=event.child_reference,
+                    candidates=tuple(event.candidates[:MOST_CANDIDATES]),
+                )
+                return now._with(question=asked)
             case ChildMatched():
-                return now._ended(str(match_deadline_id(event.incident_id, event.child_reference)), event.at)
+                answered = now._ended(str(match_deadline_id(event.incident_id, event.child_reference)), event.at)
+                return answered._with(matched_to=event.child_id)
+            case MeetingRecorded():
+                known = now.meeting
+                return now if known and known.version >= event.version else now._with(meeting=Meeting.of(event))
+            case MatterCued():
+                return now._cued(event)
             case DeadlineSet():
                 return now._with(dues=_and(now.dues, str(event.deadline_id), event.due_by))
             case DeadlineMet():
@@ -150,9 +192,9 @@ class Matter(View):
                 latest = max(event.decided_at, now.decided.get(event.enquiry_id, event.decided_at))
                 return now._with(decided=_and(now.decided, event.enquiry_id, latest))
             case HandoverActed():
-                return now._with(standing=now.standing.after(event, self.duty))
+                return now._did(event)
             case HandoverNoted():
-                return now._with(standing=now.standing.noted(event))
+                return now._with(standing=now.standing.noted(event), written=now._follows(now.written, event))
             case HandoverEscalated():
                 return now._with(paged=now.paged.heard(event))
         return now
@@ -163,6 +205,43 @@ class Matter(View):
         said = matter_id if isinstance(event, DeadLetter) else getattr(event, "child_id", None)
         known = said == matter_id and not matter_id.startswith((UNMATCHED, HELD_APART))
         return self._with(matter_id=matter_id, child_id=matter_id if known else self.child_id)
+
+    def _did(self, acted: HandoverActed) -> Self:
+        """What a worker did, if it took effect; who may not see to it has the manager asked (H3)."""
+        if acted.act_id in self.standing.ids:
+            return self
+        standing = self.standing.after(acted, self.duty)
+        now = self._with(standing=standing)
+        if standing.acts[-1].refused is None:
+            now = now._with(acted=self._follows(self.acted, acted))
+        if standing.asked and standing.asked != self.standing.asked:
+            due = self.paged.passed_on(acted.act_id, acted.acted_at, self.matter_id, self.child_id)
+            now = now._with(paged=self.paged.heard(due))
+        return now
+
+    def _follows(self, before: tuple[V, ...], new: V) -> tuple[V, ...]:
+        """Only an unmatched child's follows to another matter."""
+        return (*before, new)[-following.MOST :] if self.matter_id.startswith(UNMATCHED) else before
+
+    def _cued(self, cue: MatterCued) -> Self:
+        """What came under another key."""
+        now = self._with(recorded=max(self.recorded, cue.recorded or 0))
+        if cue.meeting:
+            now = now._arranged(meetings.arranged(now.meetings, cue.meeting, cue.envelope.id, cue.at))
+        for note in following.notes_of(cue):
+            if note.note_id not in now.standing.ids:
+                now = now._heard(note)
+        return now._with(standing=now.standing.told(cue.followed.acts)) if cue.followed else now
+
+    def _arranged(self, now: Meetings) -> Self:
+        """With the facts of these meetings, and without those that stood in their place."""
+        if now == self.meetings:
+            return self
+        arranged = {fact.fact_id: fact for fact in meetings.facts(now, self.duty)}
+        former = {fact.fact_id: fact for fact in map(meetings.withdrawn, self.facts.values()) if fact}
+        gone = {own_id: fact for own_id, fact in former.items() if own_id not in arranged}
+        ended = {end: fact.heard_at for fact in gone.values() for end in fact.ends} | meetings.ends(now)
+        return self._with(meetings=dict(now), facts={**self.facts, **gone, **arranged}, ended={**ended, **self.ended})
 
     def _ended(self, what: str, at: datetime) -> Self:
         return self._with(ended=_and(self.ended, what, min(at, self.ended.get(what, at))))
@@ -192,9 +271,11 @@ class Matter(View):
 
     @property
     def alarm(self) -> datetime | None:
-        """When immediate danger will have waited too long to be taken: then, and after each such time again (H7)."""
+        """When immediate danger will have waited too long to be taken: then, and after each such time again (H7). Or
+        when a meeting comes near, or is over."""
         since = state_of(self).danger_since
-        return self.paged.next(since, self.duty.take_within) if since else None
+        danger = self.paged.next(since, self.duty.take_within) if since else None
+        return min(filter(None, (danger, meetings.next_of(self.meetings))), default=None)
 
     def read_at(self, disclosure_id: str) -> datetime | None:
         """When somebody read it first; of a confidential place a receipt may name nobody (H2)."""

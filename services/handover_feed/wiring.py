@@ -20,6 +20,8 @@ from services.bus.events import (
     InformationRequested,
     InformationReturned,
     MatterChanged,
+    MatterCued,
+    MeetingRecorded,
     OutcomeShared,
     PoliceNotified,
     SchoolAlerted,
@@ -28,14 +30,14 @@ from services.bus.events import (
 from services.bus.service import Service
 from services.bus.settings import Settings
 from services.handover_feed.board.projection import BOARD
-from services.handover_feed.decide import escalate, keep, show
+from services.handover_feed.decide import arrange, escalate, keep, show
 from services.handover_feed.shifts import Duty
 from services.handover_feed.view import on_duty
 
 ABOUT_A_MATTER: tuple[type[Event], ...] = (
     PoliceNotified, ChildUnmatched, ChildMatched, SchoolAlerted, ContactReceived, InformationRequested,
     InformationReturned, DecisionMade, OutcomeShared, HealthUpdated, DisclosureRead, DeadlineSet, DeadlineMet,
-    DeadlineMissed, DeadLetter, HandoverNoted, HandoverActed, HandoverEscalated,
+    DeadlineMissed, DeadLetter, HandoverNoted, HandoverActed, HandoverEscalated, MatterCued,
 )  # fmt: skip
 
 
@@ -52,8 +54,8 @@ def service(duty: Duty) -> Service:
     """The room, with its hours."""
     return Service(
         name="handover-feed",
-        on=dict.fromkeys(ABOUT_A_MATTER, show) | {MatterChanged: keep, ShiftClosed: keep},
-        emits=(MatterChanged, HandoverEscalated, DisclosureRead),
+        on=dict.fromkeys(ABOUT_A_MATTER, show) | {MeetingRecorded: arrange, MatterChanged: keep, ShiftClosed: keep},
+        emits=(MatterChanged, HandoverEscalated, DisclosureRead, HandoverActed, MatterCued),
         view=on_duty(duty),
         on_alarm=escalate,
         projection=BOARD,

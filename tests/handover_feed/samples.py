@@ -322,11 +322,13 @@ def act(
     id: str = "",  # noqa: A002
     reason: str | None = "because",
     no_longer: Iterable[RiskCriterion] = (),
+    matter: str = CHILD,
+    to: Team | None = None,
 ) -> HandoverActed:
     own = id or f"{what.value} {by.person_id} {at.isoformat()}"
     event = HandoverActed(
-        act_id=own, matter_id=CHILD, child_id=CHILD, act=what, by=by, acted_at=at, reason=reason,
-        addresses=list(addresses), no_longer=list(no_longer),
+        act_id=own, matter_id=matter, child_id=matter if matter == CHILD else None, act=what, by=by, acted_at=at,
+        reason=reason, addresses=list(addresses), no_longer=list(no_longer), to=to,
     )  # fmt: skip
     return hear(event, own, at)  # type: ignore[no-any-return]
 

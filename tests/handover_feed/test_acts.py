@@ -232,3 +232,22 @@ def test_an_act_that_the_contract_does_not_name_is_refused() -> None:
     """A later version's act, or a note's, does nothing here and says so."""
     for what in (HandoverAct.UNKNOWN, HandoverAct.NOTED):
         assert "does not know" in (refused(card(notified(), act(what, "notified"))) or "")
+
+
+def test_an_act_is_shown_whatever_the_clock_of_who_did_it() -> None:
+    """The log has it last: thirty acts with a later clock do not push it off the card, or nobody is told of it."""
+    ahead = [
+        act(TAKEN if n % 2 else LET_GO, "danger", at=AT + HOUR + n * MINUTE, reason="r", id=f"n{n}") for n in range(31)
+    ]
+    shown = card(danger(), *ahead, act(TO_DAY, "danger", by=OLU, at=AT + MINUTE, id="slow clock"))
+    assert shown.acts[-1].act_id == "slow clock"
+
+
+def test_notes_stand_among_acts_by_the_clock_however_the_topics_were_read() -> None:
+    """Two topics have no order between them; the same night always reads the same."""
+    took, gone = act(TAKEN, "danger", at=AT + MINUTE), act(LET_GO, "danger", at=AT + 3 * MINUTE, reason=None)
+    wrote = note(id="between", at=AT + 2 * MINUTE)
+    orders = ((danger(), took, wrote, gone), (danger(), wrote, took, gone), (danger(), took, gone, wrote))
+    told = [[one.act_id for one in card(*order).acts] for order in orders]
+    assert told[0] == told[1] == told[2]
+    assert told[0][1] == "between"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -18,9 +19,12 @@ from services.bus.events import (
     DeadlineKind,
     EscalationState,
     FactKind,
+    Followed,
     HandoverAct,
     HandoverEscalated,
+    MatterCued,
     MatterState,
+    MeetingCued,
     NoteKind,
     RiskCriterion,
     Team,
@@ -67,6 +71,23 @@ from tests.rooms import FRIDAY_EVENING as AT
 ALERT_READ = UUID("00000000-0000-5000-8000-000000000001")
 
 
+def cue(id: str, minutes: int, **what: Any) -> MatterCued:  # noqa: A002
+    return hear(MatterCued(matter_id=CHILD, child_id=CHILD, **what), id, AT + minutes * MINUTE)  # type: ignore[no-any-return]
+
+
+def arranged(version: int, hours: int) -> MeetingCued:
+    return MeetingCued(
+        meeting_id="meeting-1", version=version, enquiry_id="enquiry-1", held_at=AT + timedelta(hours=hours),
+        chair="manager", location_confidential=False, adults_of_concern=[],
+    )  # fmt: skip
+
+
+def followed() -> Followed:
+    wrote = note("before", "note-0", AT - MINUTE, NIA, Team.NIGHT, NoteKind.HAZARD, UNMATCHED)
+    took = act(HandoverAct.TAKEN, "asked", at=AT - 2 * MINUTE, matter=UNMATCHED)
+    return Followed(matter_id=UNMATCHED, notes=[wrote], acts=[took])
+
+
 def escalated(state: EscalationState, minutes: int) -> HandoverEscalated:
     at = AT + minutes * MINUTE
     event = HandoverEscalated(
@@ -110,9 +131,14 @@ NIGHT: Sequence[Event] = (
     act(HandoverAct.RISK_CHANGED, "danger", at=AT + 4 * MINUTE, no_longer=[RiskCriterion.IMMEDIATE_DANGER]),
     act(HandoverAct.LET_GO, at=AT + 5 * MINUTE),
     act(HandoverAct.CLOSED, "danger", "contact", by=OLU, at=AT + 6 * MINUTE),
+    act(HandoverAct.PASSED_ON, "second", by=OLU, at=AT + 90 * MINUTE),
     act(HandoverAct.HANDED_TO_DAY, "second", "danger", at=AT + 95 * MINUTE),
     act(HandoverAct.TAKEN_BACK, "second", at=AT + 99 * MINUTE),
     act(HandoverAct.TAKEN, "second", at=AT + 100 * MINUTE),
+    cue("cue-1", 2, meeting=arranged(1, 3)),
+    cue("cue-2", 3, followed=followed()),
+    cue("cue-3", 4, meeting=arranged(2, 5)),
+    cue("cue-4", 5, recorded=7),
     escalated(EscalationState.DUE, 10),
     escalated(EscalationState.PAGED, 11),
     escalated(EscalationState.NOT_REACHED, 12),
@@ -177,7 +203,7 @@ def test_each_event_is_remembered_by_its_matter() -> None:
     assert Matter.key_of(unmatched()) == Matter.key_of(matched()) == UNMATCHED
     assert Matter.key_of(card(danger())) == CHILD
     assert set(SERVICE.on) - set(ABOUT_A_MATTER) == {
-        event_types()[t] for t in ("handover.board.v1", "handover.shifts.v1")
+        event_types()[t] for t in ("handover.board.v1", "handover.shifts.v1", "strategy.meetings.v1")
     }
 
 
