@@ -273,6 +273,19 @@ def run(service: Service) -> None:
 
 
 @app.command(rich_help_panel=SERVICES)
+def restart(
+    process: Annotated[str, typer.Argument(help="As `safebus status` names it.", show_default=False)],
+) -> None:
+    """End one process of `safebus up` in good order, and wait until its successor is ready.
+
+    After a new password, certificate or setting. Nothing is lost meanwhile: it waits in Kafka.
+    """
+    from services.cli import restart as room
+
+    room.restart(process)
+
+
+@app.command(rich_help_panel=SERVICES)
 def recover(service: Service, as_json: AsJson = False) -> None:
     """Rebuild a service's lost or restored database from the log. Nobody is told anything twice.
 

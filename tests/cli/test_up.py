@@ -179,6 +179,19 @@ def test_a_killed_service_and_a_killed_kafka_come_back(bus: Bus) -> None:
     assert "gp-updates ended once" in bus.safebus("status").stdout
 
 
+def test_a_process_is_restarted_when_it_is_told_to(bus: Bus) -> None:
+    """It ends in good order, and the command returns once the next is ready; there is none of that name: one line."""
+    before = bus.until(lambda told: told["ready"])
+    done = bus.safebus("restart", "strategy_minutes")
+    after = bus.status()
+    assert (done.returncode, done.stderr.count("Traceback")) == (0, 0), done.stderr
+    assert named(after, "strategy-minutes")["pid"] != named(before, "strategy-minutes")["pid"]
+    assert str(named(after, "strategy-minutes")["pid"]) in done.stdout
+    assert named(after, "strategy-minutes")["last_exit"] == 0
+    stranger = bus.safebus("restart", "nobody")
+    assert (stranger.returncode, len(stranger.stderr.splitlines())) == (2, 1)
+
+
 def test_a_service_that_runs_is_not_recovered(bus: Bus) -> None:
     """Two processes on one database could tell something twice; the sentence says who has it."""
     told = bus.status()
