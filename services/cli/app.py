@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Annotated
@@ -260,6 +261,19 @@ def dead_letters(context: typer.Context) -> None:
     from services.cli.dead_letters import app as room
 
     _pass_on(room, context)
+
+
+@app.command(rich_help_panel=LOOK)
+def doctor(as_json: AsJson = False) -> None:
+    """Check this machine and its servers, and say how to mend what is wrong. Changes nothing.
+
+    Useful before anything runs, too. Exit code 3 if something is wrong.
+    """
+    with suppress(Exception):  # what is wrong with the settings is the doctor's to tell
+        _as_the_running_one()
+    from services.cli import doctor as room
+
+    raise typer.Exit(room.doctor(as_json))
 
 
 @app.command(rich_help_panel=SERVICES)
