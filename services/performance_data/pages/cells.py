@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from services.people import words as people
 from services.performance_data.measures import SUPPRESSED, Row, Suppressed, Unit
 from services.performance_data.pages import words
 
@@ -88,8 +87,8 @@ def mark(row: Row, unit: Unit) -> str:
 
 
 def of_value(value: str) -> str:
-    """A dimension's value: its words, if it is a code."""
-    return words.sentence(people.WORDS.get(value, value))
+    """A dimension's value as a label; what stands for an id is left as it is."""
+    return value if ":" in value else words.sentence(value)
 
 
 def _of(number: float | Suppressed | None, said: Callable[[float], str], nothing: str) -> str:

@@ -86,7 +86,8 @@ def bars(points: Sequence[Point], scale: Scale, said: Said) -> Markup:
 def _chart(said: Said, height: int, drawn: Sequence[str] | Iterator[str]) -> Markup:
     name = escape(said.name)
     return Markup(  # noqa: S704 - every text in it was escaped
-        f'<svg class="chart" role="img" aria-labelledby="{name}-title" aria-describedby="{name}-desc" width="100%" height="{height}">'
+        f'<svg class="chart" role="img" aria-labelledby="{name}-title" aria-describedby="{name}-desc" '
+        f'width="100%" height="{height}">'
         f'<title id="{name}-title">{escape(said.title)}</title>'
         f'<desc id="{name}-desc">{escape(said.description)}</desc>'
         f'<defs><pattern id="{name}-hatch" width="7" height="7" patternUnits="userSpaceOnUse" '

@@ -47,12 +47,17 @@ class Drawn:
         return len(self.table.rows) > LONG
 
 
-def drawn(measure: Measure, figures: Figures, latest: date) -> list[Drawn]:
-    """The charts of a measure; `latest` is the month whose parts are shown."""
+def drawn(measure: Measure, figures: Figures, latest: date, *, months: bool = True) -> list[Drawn]:
+    """The charts of a measure.
+
+    Args:
+        latest: the month whose parts are shown.
+        months: whether its months are drawn side by side; not where another measure's chart shows the same.
+    """
     found = []
-    if len(figures.months) > 1:
+    if len(figures.months) > 1 and months:
         found.append(_periods(measure, figures, measure.totals, by_day=False))
-    elif measure.grain is Grain.DAY and not measure.dimensions:
+    if len(figures.months) == 1 and measure.grain is Grain.DAY and not measure.dimensions:
         found.append(_periods(measure, figures, measure.rows, by_day=True))
     if measure.dimensions:
         found.append(_parts(measure, figures, latest))
@@ -63,7 +68,7 @@ def _periods(measure: Measure, figures: Figures, rows: Sequence[Row], *, by_day:
     unit = measure.unit
     points = [_point_of(row, measure, figures, place, len(rows), by_day=by_day) for place, row in enumerate(rows)]
     name = "day" if by_day else "month"
-    caption = f"{measure.title}, by {name}"
+    caption = f"{measure.title}: each {name}"
     texts = [words.period(row.period, by_day=by_day) for row in rows]
     said = Said(f"{measure.id}-by-{name}", caption, _summary(unit, list(zip(texts, rows, strict=True))))
     rows_of_table = tuple(
@@ -86,7 +91,7 @@ def _parts(measure: Measure, figures: Figures, latest: date) -> Drawn:
               cells.tail(row, unit), so_far)
         for row in rows[:MOST_BARS]
     ]  # fmt: skip
-    caption = f"{measure.title}, by {measure.dimensions[0]}, {words.month(latest)}{' (so far)' if so_far else ''}"
+    caption = f"{measure.title}: {words.month(latest)}{' (so far)' if so_far else ''}"
     said_rows = [(point.label, row) for point, row in zip(points, rows, strict=False)]
     said = Said(f"{measure.id}-by-part", caption, _summary(unit, said_rows))
     svg = charts.bars(points, _scale(points, unit), said) if _visible(points) else None
@@ -99,7 +104,7 @@ def _parts(measure: Measure, figures: Figures, latest: date) -> Drawn:
         by_day = measure.grain is Grain.DAY
         ordered = sorted(measure.rows, key=lambda row: (-row.period.toordinal(), _order(row, unit)))
         lines = tuple((_period(row, figures, by_day=by_day), *_line(row, unit)) for row in ordered)
-        title = f"{measure.title}, by {measure.dimensions[0]}"
+        title = f"{measure.title}: each {measure.grain.value}"
         more = Table(title, (measure.grain.value.capitalize(), name, *cells.HEADS[unit]), 2, lines)
     instead = "" if svg or measure.grain is Grain.DAY else _nothing(rows, unit)
     return Drawn(svg, instead, caption, key, by_month, more)

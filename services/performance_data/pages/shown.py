@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from services.performance_data.measures import Figures, Measure
+from services.performance_data.measures import Figures, Measure, Row, Unit
 from services.performance_data.pages import cells, words
 from services.performance_data.pages.cells import Table
 from services.performance_data.pages.drawn import Drawn, drawn
@@ -75,7 +75,7 @@ def shown(figures: Figures) -> Shown:
         Group(
             id=f"group-{place}",
             heading=heading,
-            blocks=[_block(measure, figures, latest) for measure in measures],
+            blocks=list(_blocks(measures, figures, latest)),
             glance=_glance(heading, measures, figures, [latest, *before]),
         )
         for place, (heading, measures) in enumerate(by_heading.items(), 1)
@@ -115,8 +115,18 @@ def _events(number: int) -> str:
     return "1 event has" if number == 1 else f"{words.number(number)} events have"
 
 
-def _block(measure: Measure, figures: Figures, latest: date) -> Block:
-    overlap = "One case can stand in several rows here, so that they do not add up to the total."
+def _blocks(measures: Sequence[Measure], figures: Figures, latest: date) -> Iterator[Block]:
+    """One for each; months that are the same as another's under this heading are drawn there alone."""
+    drawn_at: dict[tuple[Unit, tuple[Row, ...]], str] = {}
+    for measure in measures:
+        above = drawn_at.setdefault((measure.unit, measure.totals), measure.title)
+        yield _block(measure, figures, latest, above if above != measure.title else None)
+
+
+def _block(measure: Measure, figures: Figures, latest: date, above: str | None) -> Block:
+    notes = [] if measure.adds_up else ["One case can stand in several rows, so that they do not add up to the total."]
+    if above and len(figures.months) > 1:
+        notes.append(f"Each month’s total is as under “{above}”.")
     return Block(
         id=measure.id,
         title=measure.title,
@@ -126,8 +136,8 @@ def _block(measure: Measure, figures: Figures, latest: date) -> Block:
         findings=words.findings(measure.source),
         month=_month(latest, figures),
         total=cells.in_short(measure.total(latest), measure.unit),
-        drawn=drawn(measure, figures, latest),
-        note="" if measure.adds_up else overlap,
+        drawn=drawn(measure, figures, latest, months=above is None),
+        note=" ".join(notes),
     )
 
 

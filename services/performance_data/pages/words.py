@@ -30,22 +30,32 @@ FINDINGS = {
     "N8": "Handover works in both directions, and must not get worse",
     "N9": "No record was kept of the decisions of daily triage",
     "N10": "The partnership lacked consolidated, aligned performance data",
-    "N11": "Key documents were uploaded late",
     "N12": "Records should show what was shared, with whom and when",
     "N13": "Good practice: children’s voice is recorded, and domestic abuse reaches schools promptly",
     "N14": "School nurses rarely raise concerns",
 }
-"""What the inspections found, in short: N9, N11 and N12 Ofsted 2017-2020, the others JTAI of Buckinghamshire, 2024."""
-OLDER = {"N9", "N11", "N12"}
+"""What the inspections found, in short: N9 and N12 Ofsted 2017-2020, the others JTAI of Buckinghamshire, 2024."""
+OLDER = {"N9", "N12"}
+RULES = {
+    "H2": "Where a child’s place is confidential, so is who was told",
+    "H5": "A closure has a rationale that stays inside, and a reason to share",
+    "H7": "Immediate danger interrupts, and waits for nobody",
+    "H9": "Operation Encompass’s clock starts when the police become aware",
+}
+"""Rules of safebus itself that prevent harm, as far as measures cite them."""
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
 def findings(source: str) -> list[tuple[str, str]]:
-    """The findings that a measure's source names, each with what it found."""
-    named = [code for code in re.findall(r"\bN\d+\b", source) if code in FINDINGS]
-    by = {code: "Ofsted 2017 to 2020" if code in OLDER else "JTAI 2024" for code in named}
-    return [(f"{code}, {by[code]}", FINDINGS[code]) for code in by]
+    """The findings and rules that a measure's source names by their codes, each with whose it is and what it says."""
+    named = dict.fromkeys(re.findall(r"\b[NH]\d+\b", source))
+    found = [
+        (f"{code}, {'Ofsted 2017 to 2020' if code in OLDER else 'JTAI 2024'}", FINDINGS[code])
+        for code in named
+        if code in FINDINGS
+    ]
+    return found + [(f"{code}, rule of safebus", RULES[code]) for code in named if code in RULES]
 
 
 def month(first: date) -> str:
