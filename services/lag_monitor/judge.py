@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import NamedTuple
 
 from services.bus.broker import Partition
@@ -44,7 +45,7 @@ GLANCE = Pace(stall=3.0, old=20.0, starved=60.0, trend=3.0)
 """Of `safebus lag` without a monitor, which looks for a few seconds only."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Sighting:
     """One group at one moment."""
 
@@ -52,6 +53,15 @@ class Sighting:
     state: str
     members: int
     partitions: tuple[PartitionLag, ...]
+
+    @cached_property
+    def measured(self) -> Mapping[Partition, PartitionLag]:
+        """Those that could be measured, by topic and number."""
+        return {(part.topic, part.partition): part for part in self.partitions if part.fault is None}
+
+    @cached_property
+    def behind(self) -> int:
+        return sum(part.behind for part in self.measured.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +116,8 @@ class _Case:
     def __init__(self, seen: Sequence[Sighting], about: About, pace: Pace) -> None:
         self._seen, self._about, self._pace = seen, about, pace
         self._now = seen[-1]
-        self._parts = tuple(part for part in self._now.partitions if part.fault is None)
-        self._behind = sum(part.behind for part in self._parts)
+        self._parts = tuple(self._now.measured.values())
+        self._behind = self._now.behind
         self._oldest = max((part.seconds for part in self._parts), default=0.0)
         self._moves = tuple(self._moved(part) for part in self._parts)
         self._commits = self._now.members > 0 and self._moves_on()
@@ -209,7 +219,7 @@ class _Case:
         return f"{events(self._behind)} {verb}, the first for {lasting(self._oldest)}"
 
     def _growth(self, seconds: float) -> str:
-        grown = self._behind - _behind(self._seen[0])
+        grown = self._behind - self._seen[0].behind
         return f", {grown / seconds:,.1f} more a second" if grown > 0 else ""
 
     def _spans(self) -> float:
@@ -220,26 +230,28 @@ class _Case:
 
         Since its peak: a burst that came within the window and is being read is no growth.
         """
-        peak = max(range(len(self._seen)), key=lambda i: (_behind(self._seen[i]), i))
+        peak = max(range(len(self._seen)), key=lambda i: (self._seen[i].behind, i))
         seconds = (self._now.at - self._seen[peak].at).total_seconds()
-        less = _behind(self._seen[peak]) - self._behind
+        less = self._seen[peak].behind - self._behind
         return less / seconds if less > 0 and seconds > 0 else None
 
     def _mark(self, part: PartitionLag) -> int:
         """0 where the mark is beyond the log's end, as that log is another one by now."""
-        mark = self._about.marks.get((part.topic, part.partition), 0)
+        mark = self._about.marks.get(_key(part), 0)
         return mark if mark <= part.end else 0
 
     def _moves_on(self) -> bool:
         since = self._now.at - timedelta(seconds=self._pace.stall)
         before = next(one for one in self._seen if one.at >= since)
-        then = {(part.topic, part.partition): part.committed for part in before.partitions}
-        return any(then.get((part.topic, part.partition)) != part.committed for part in self._parts)
+        return any(
+            (then := before.measured.get(_key(part))) is not None and then.committed != part.committed
+            for part in self._parts
+        )
 
     def _moved(self, part: PartitionLag) -> _Moved:
         stood_since = self._now.at if part.behind else None
         for one in reversed(self._seen[:-1]):
-            then = _same(one, part)
+            then = one.measured.get(_key(part))
             if stood_since is None or then is None or not then.behind or then.committed != part.committed:
                 break
             stood_since = one.at
@@ -247,7 +259,9 @@ class _Case:
         return _Moved(part, stood, self._ageing(part))
 
     def _ageing(self, part: PartitionLag) -> float:
-        first = next(((one.at, then) for one in self._seen if (then := _same(one, part)) and then.behind), None)
+        first = next(
+            ((one.at, then) for one in self._seen if (then := one.measured.get(_key(part))) and then.behind), None
+        )
         if first is None or not part.behind:
             return 0.0
         at, then = first
@@ -255,15 +269,8 @@ class _Case:
         return 0.0 if seconds <= 0 else min(1.0, (part.seconds - then.seconds) / seconds)
 
 
-def _same(one: Sighting, part: PartitionLag) -> PartitionLag | None:
-    for other in one.partitions:
-        if (other.topic, other.partition) == (part.topic, part.partition):
-            return other if other.fault is None else None
-    return None
-
-
-def _behind(one: Sighting) -> int:
-    return sum(part.behind for part in one.partitions if part.fault is None)
+def _key(part: PartitionLag) -> Partition:
+    return part.topic, part.partition
 
 
 def _place(part: PartitionLag) -> str:

@@ -66,7 +66,7 @@ def standing(connection: sa.Connection, *, now_us: int) -> list[dict[str, Any]]:
 
 
 def _unread(connection: sa.Connection) -> dict[str, tuple[int, int]]:
-    """How many, and when the oldest was said, µs since 1970. Through the index of what is unfinished, which is short."""
+    """How many, and when the oldest was said, µs since 1970. By the index of what is unfinished, which is short."""
     read = sa.exists().where(reading.c.disclosure_id == entry.c.disclosure_id)
     waits = counter.join(entry, sa.and_(entry.c.organisation == counter.c.organisation, entry.c.urgency < READ))
     query = (
