@@ -184,6 +184,10 @@ class Unreadable(NamedTuple):
     topic: str
 
 
+class Passed(NamedTuple):
+    """Nothing is kept of an event that was heard before, or that no figure needs: only that the log was read so far."""
+
+
 Fact = (
     Organisation
     | Notified
@@ -201,11 +205,13 @@ Fact = (
     | Handed
     | Matter
     | Unreadable
+    | Passed
 )
 
 LETTERS: Mapping[str, type[Fact]] = {
     "o": Organisation, "n": Notified, "c": Contacted, "a": Alerted, "r": Read, "d": Decided, "s": Shared, "q": Cued,
     "h": HealthTold, "i": Asked, "j": Answered, "u": Due, "m": Met, "p": Handed, "b": Matter, "x": Unreadable,
+    "z": Passed,
 }  # fmt: skip
 _LETTER = {kind: letter for letter, kind in LETTERS.items()}
 

@@ -1,0 +1,187 @@
+"""The process: sets the group back to what is held, lets Faust hear, answers for the figures, and notices every gap."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import AsyncExitStack, suppress
+from datetime import date
+from typing import Any
+
+import structlog
+from starlette.routing import BaseRoute, Route
+
+from services.bus.clock import Clock
+from services.bus.errors import MustStop, SafebusError, Surroundings, UserMistake
+from services.bus.health import Health
+from services.bus.run import broker_for, codec_for
+from services.bus.secrets import password_of
+from services.bus.settings import Settings
+from services.embedded.files import FileLock
+from services.performance_data import answering
+from services.performance_data.counting import count
+from services.performance_data.facts import unpack
+from services.performance_data.hearing import NAME, Heard, entry_of, record_of
+from services.performance_data.measures import Figures
+from services.performance_data.pages.door.serve import open_pages
+from services.performance_data.positions import Log, Partition, held_on_disk, starting
+from services.performance_data.stream import app_for, databases, folder
+from services.performance_data.suppression import for_outside
+
+log = structlog.get_logger()
+
+LOOK = 0.5
+"""Seconds between two looks at how far the log is read."""
+COMPACTED = "directory.organisations.v1"
+"""The one topic that is heard in which offsets may be missing."""
+
+
+class Statistics:
+    """One of them runs on a data folder, and one in a cluster: it hears every partition, so its figures are whole."""
+
+    def __init__(self, at: Settings, health: Health) -> None:
+        self._at, self._health = at, health
+        self._clock, self._codec = Clock.of(at), codec_for(at)
+        broker = broker_for(at, NAME)
+        self._password = password_of(NAME, at) if at.security_protocol.startswith("SASL") else ""
+        self._log = Log(broker)
+        self._next: dict[Partition, int] = {}
+        self._ends: dict[Partition, int] = {}
+        self._table: Any = None
+        self._ended = asyncio.Event()
+        self._fault: BaseException | None = None
+
+    @property
+    def routes(self) -> Sequence[BaseRoute]:
+        """What it answers `safebus report` with."""
+        return [Route("/figures", answering.answer(self.figures, self._at))]
+
+    def stop(self) -> None:
+        """End soon, without a fault."""
+        self._ended.set()
+
+    @property
+    def behind(self) -> int:
+        """Events that have not been heard yet."""
+        return sum(max(0, end - self._next.get(partition, 0)) for partition, end in self._ends.items())
+
+    async def run(self) -> None:
+        """Until stopped.
+
+        Raises:
+            UserMistake: another process uses the folder, or a topic is missing.
+            MustStop: an event was left out; the next start hears it.
+        """
+        folder(self._at).mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = FileLock(folder(self._at) / "lock")
+        if not lock.acquire():
+            raise UserMistake(f"process {lock.holder} computes the performance data of {self._at.data_dir} already")
+        try:
+            await self._run()
+        finally:
+            lock.release()
+        if self._fault is not None:
+            raise self._fault
+
+    async def _run(self) -> None:
+        self._health.waiting("looking how far the log was read")
+        partitions = await asyncio.to_thread(self._log.partitions)
+        self._next = await asyncio.to_thread(self._set_back, partitions)
+        number = 1 + max(number for _, number in partitions)
+        app, self._table = app_for(self._at, self._password, number, self._hear)
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(_stopped, app)
+            self._health.waiting("filling the table from its changelog")
+            starting_up = asyncio.create_task(app.start())
+            await stack.enter_async_context(open_pages(self._at, self.figures))
+            watching = asyncio.create_task(self._watch(app, partitions, starting_up))
+            await self._ended.wait()
+            for task in (watching, starting_up):
+                task.cancel()
+                with suppress(asyncio.CancelledError, Exception):
+                    await task
+
+    def _set_back(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
+        """Make the group begin where the facts that are held end; where that is."""
+        begins = self._log.begins(partitions)
+        wanted = starting(begins, held_on_disk(databases(self._at)))
+        committed = self._log.committed()
+        too_far = {one: offset for one, offset in wanted.items() if committed.get(one, 0) > offset}
+        if too_far:
+            log.warning(
+                "set_back", partitions=len(too_far), events=sum(committed[one] - wanted[one] for one in too_far)
+            )
+            self._log.commit(too_far, patience=self._at.session_timeout + 10)
+        return wanted
+
+    async def _watch(self, app: Any, partitions: Sequence[Partition], starting_up: asyncio.Task[None]) -> None:
+        """Say how it is, and end when Faust does."""
+        caught_up = False
+        while True:
+            if app.crashed or (starting_up.done() and not starting_up.cancelled() and starting_up.exception()):
+                return self._end(Surroundings(f"Faust ended ({type(app.crash_reason).__name__})"))
+            try:
+                self._ends = await asyncio.to_thread(self._log.ends, partitions)
+            except SafebusError as error:
+                self._health.waiting(str(error))
+            else:
+                started = starting_up.done() and app.rebalancing is False
+                caught_up = started and (caught_up or not self.behind)
+                if caught_up:
+                    self._health.ready()
+                elif started:
+                    self._health.waiting(f"reading the log: {self.behind} events to go")
+                else:
+                    self._health.beat()
+            await asyncio.sleep(LOOK)
+
+    async def _hear(self, message: Any) -> None:
+        """Keep what is kept of one message. Whatever fails ends the process before Faust can acknowledge the event."""
+        record = record_of(message)
+        partition = record.topic, record.partition
+        try:
+            self._refuse_a_gap(record, self._next.get(partition, 0))
+            key, value = await entry_of(record, self._codec, self._table, self._health.waiting)
+            self._table[key] = value
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            self._end(error)
+            await asyncio.Event().wait()
+            raise
+        self._next[partition] = max(self._next.get(partition, 0), record.offset + 1)
+
+    def _refuse_a_gap(self, record: Heard, expected: int) -> None:
+        """Offsets follow one another, as nobody may write transactions; but not in a compacted topic."""
+        if record.offset > expected and record.topic != COMPACTED:
+            raise MustStop(
+                f"{record.topic}[{record.partition}] went on at {record.offset} instead of {expected}; the next start "
+                "hears what was left out"
+            )
+
+    def _end(self, fault: BaseException) -> None:
+        self._fault = self._fault or fault
+        self._ended.set()
+
+    async def figures(self, months: Sequence[date], *, outside: bool) -> Figures:
+        """All measures of these months; small numbers are suppressed if `outside`.
+
+        Raises:
+            Surroundings: not every fact is there yet.
+        """
+        if not self._health.is_ready or self._table is None:
+            raise Surroundings(f"the performance data are not complete yet: {self._health.reason}")
+        behind, now = self.behind, self._clock.now()
+        try:
+            made = await asyncio.to_thread(self._count, months, now, behind)
+        except RuntimeError as error:  # Faust opened or closed a partition's database meanwhile
+            raise Surroundings("the performance data are being moved; try again") from error
+        return for_outside(made) if outside else made
+
+    def _count(self, months: Sequence[date], now: Any, behind: int) -> Figures:
+        return count(((key.hex(), unpack(value)) for key, value in self._table.items()), months, now, behind)
+
+
+async def _stopped(app: Any) -> None:
+    with suppress(Exception):  # it may have crashed; what it holds is on disk
+        await asyncio.wait_for(app.stop(), 5)
