@@ -1,0 +1,155 @@
+"""`safebus replay SERVICE`: rebuild its state from the log beside the one that it has, and say whether both are the same.
+
+It differs from `safebus recover`, which rebuilds a database that was lost, in its place, while the service is stopped.
+A replay writes into a database of its own that is thrown away; the service runs on, nothing is sent, nothing is
+committed, and what it keeps is read as of one moment. So it can be run on any day, to prove that what a service keeps
+is what the log says (DESIGN.md §1, rule 2).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import sqlalchemy as sa
+
+from services.bus.access import Access
+from services.bus.batch import Round
+from services.bus.broker import Partition
+from services.bus.clock import Clock
+from services.bus.errors import UserMistake
+from services.bus.events import DeadLetter
+from services.bus.loop import Loop
+from services.bus.metrics import HEARD
+from services.bus.recovery import Recovery
+from services.bus.run import broker_for, codec_for
+from services.bus.service import Service
+from services.bus.settings import Settings
+from services.bus.store import Store
+from services.bus.tables import guard, metadata
+from services.operating.comparing import OURS, REPLAYED, Compared, Scratch, gaps
+from services.operating.silent import SilentBroker
+
+
+@dataclass(slots=True)
+class Replayed:
+    """What a replay found."""
+
+    service: str
+    compared: Compared
+    events: int
+    """How many were read and decided again."""
+    dropped: int
+    """How many outputs they led to, none of which was sent."""
+    begins_later: list[Partition] = field(default_factory=list)
+    """Logs that have lost their beginning to retention: what only stood there cannot be rebuilt."""
+    gaps: list[str] = field(default_factory=list)
+    """Organisations whose inbox numbers have a gap. There should never be one."""
+
+    @property
+    def same(self) -> bool:
+        return not (self.compared.differences or self.gaps)
+
+
+class _Silent(Recovery):
+    """A recovery that keeps no output, wherever it may stand."""
+
+    def keep_unsent(self, done: Round) -> None:
+        self.replayed += len(done.outputs)
+        done.outputs.clear()
+
+
+class _Then(Clock):
+    """The moment as of which the service's database was read: what fell due later has not rung there either."""
+
+    def __init__(self, moment: datetime) -> None:
+        super().__init__()
+        self._moment = moment
+
+    def now(self) -> datetime:
+        return self._moment
+
+
+async def replay(service: Service, at: Settings) -> Replayed:
+    """Do it.
+
+    Raises:
+        UserMistake: the service has no database here, or one that needs `safebus recover`.
+        Surroundings: broker, registry or database is away.
+    """
+    _refuse_absent(service, at)
+    with TemporaryDirectory(prefix="safebus-replay-") as folder:
+        scratch = Scratch(Path(folder) / "rows.db")
+        try:
+            return await _replayed(service, at, Path(folder), scratch)
+        finally:
+            scratch.close()
+
+
+async def _replayed(service: Service, at: Settings, folder: Path, scratch: Scratch) -> Replayed:
+    tables = _tables(service)
+    broker = broker_for(at, at.principal or service.name)
+    topics = sorted({*service.hears, *service.directory_topics})
+    ids = await broker.topic_ids(topics)
+    access = Access(at, service.name)
+    try:
+        moment = Clock.of(at).now()
+        until, holes = await access.read(lambda connection: _taken(service, connection, scratch, tables, ids))
+    finally:
+        access.close()
+    store = Store(f"sqlite:///{folder}/replayed.db", service.name, projection=service.projection)
+    silent = SilentBroker(broker, until)
+    recovery = _Silent(service.name, silent, [DeadLetter.topic])
+    before = _events(service.name)
+    loop = Loop(service, silent, store, codec_for(at), settings=at, clock=_Then(moment), recovery=recovery)
+    await loop.run()
+    await asyncio.to_thread(_take_replayed, f"sqlite:///{folder}/replayed.db", scratch, tables)
+    return Replayed(
+        service.name, scratch.compare(), _events(service.name) - before, recovery.replayed, silent.begin_later, holes
+    )
+
+
+def _refuse_absent(service: Service, at: Settings) -> None:
+    url = sa.make_url(at.store_for(service.name))
+    if url.get_backend_name() == "sqlite" and not Path(str(url.database)).exists():
+        raise UserMistake(
+            f"{service.name} has no database at {url.database}; is SAFEBUS_DATA_DIR the one it runs with?"
+        )
+
+
+def _tables(service: Service) -> Sequence[sa.Table]:
+    kept = [*metadata.sorted_tables]
+    return [*kept, *(service.projection.tables.sorted_tables if service.projection else [])]
+
+
+def _taken(
+    service: Service, connection: sa.Connection, scratch: Scratch, tables: Sequence[sa.Table], ids: Mapping[str, str]
+) -> tuple[dict[Partition, int], list[str]]:
+    """Note what the service keeps, and how far it had come when it was read."""
+    there = set(sa.inspect(connection).get_table_names())
+    if not {table.name for table in tables} <= there:
+        raise UserMistake(f"the database of {service.name} was made by another safebus; see `safebus recover`")
+    until = {}
+    for row in connection.execute(sa.select(guard)):
+        if row.topic in ids and ids[row.topic] != row.topic_id:
+            raise UserMistake(f"{row.topic} was made anew since; `safebus recover {service.name}` is due")
+        until[row.topic, row.partition] = row.next_offset
+    scratch.take(OURS, connection, tables)
+    named = {table.name: table for table in tables}
+    holes = gaps(connection, named["inbox_counter"], named["inbox_entry"]) if "inbox_entry" in named else []
+    return until, holes
+
+
+def _take_replayed(url: str, scratch: Scratch, tables: Sequence[sa.Table]) -> None:
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        scratch.take(REPLAYED, connection, tables)
+
+
+def _events(service: str) -> int:
+    samples = (sample for metric in HEARD.collect() for sample in metric.samples)
+    return round(sum(s.value for s in samples if s.name.endswith("_total") and s.labels["service"] == service))
