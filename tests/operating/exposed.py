@@ -24,6 +24,10 @@ LABELS: dict[str, str] = {
     "partition": "[0-9]{1,3}",
     "outcome": "done|repeated|rung|alarm_failed|taken|failed|sent|(dead|held):[A-Za-z_0-9]{1,40}|[a-z_]{1,20}",
     "state": "[a-z_]{1,30}",
+    "consumergroup": "[A-Za-z0-9._-]{1,200}",  # as many as the broker has groups that read topics of ours
+    "verdict": "ok|slow|stalled|stopped|rewound|at_risk",
+    "process": "kafka|registry|" + "|".join(map(re.escape, sorted(PRINCIPALS))),
+    "channel": "[a-z]{1,20}",
     "http_request_method": "GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|_OTHER",
     "http_route": r"none|/|(/([a-z0-9._-]+|\{[a-z_0-9:]+\}))+",
     "http_response_status_code": "[1-5][0-9][0-9]",
@@ -86,7 +90,29 @@ EXPOSED: dict[str, Metric] = {
     "safebus_board_matters_open": _of("gauge", where="handover-feed"),
     "safebus_board_danger_untaken": _of("gauge", where="handover-feed"),
     "safebus_board_escalations_unreached": _of("gauge", where="handover-feed"),
+    # The lag monitor
+    "kafka_consumergroup_lag": _of("gauge", "consumergroup", "topic", "partition", where="lag-monitor"),
+    "kafka_consumergroup_lag_seconds": _of("gauge", "consumergroup", "topic", "partition", where="lag-monitor"),
+    "kafka_consumergroup_members": _of("gauge", "consumergroup", where="lag-monitor"),
+    "safebus_group_lost_events": _of("gauge", "consumergroup", where="lag-monitor"),
+    "safebus_group_verdict": _of("gauge", "consumergroup", "verdict", where="lag-monitor"),
+    "safebus_group_passed_by_seconds": _of("gauge", "consumergroup", where="lag-monitor"),
+    "safebus_lag_known": _of("gauge", where="lag-monitor"),
+    "safebus_lag_measured_timestamp_seconds": _of("gauge", where="lag-monitor"),
+    "safebus_lag_alerts_total": _of("counter", "channel", "outcome", where="lag-monitor"),
+    "safebus_recipients_unread": _of("gauge", where="lag-monitor"),
+    "safebus_recipients_oldest_unread_seconds": _of("gauge", where="lag-monitor"),
+    "safebus_recipients_webhook_failing": _of("gauge", where="lag-monitor"),
+    "safebus_process_ready": _of("gauge", "process", where="lag-monitor"),
+    "safebus_process_restarts_total": _of("counter", "process", where="lag-monitor"),
 }
+
+OF_THE_EXPORTER = {
+    name
+    for name in EXPOSED
+    if name.startswith(("kafka_", "safebus_group_", "safebus_recipients_", "safebus_process_", "safebus_lag_"))
+} - {"safebus_lag_alerts_total"}
+"""What services/lag_monitor/ops/exporter.py makes when it is asked."""
 
 OTHERS = ("python_", "process_")
 """Prefixes of what the client library tells of itself: memory, CPU, open files, garbage collection."""

@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.operating.exposed import EXPOSED, LABELS, OTHERS
 
-DOORS = ("partner-gateway", "handover-feed")
+DOORS = ("partner-gateway", "handover-feed", "lag-monitor")
 
 
 def families(text: str) -> dict[str, Family]:

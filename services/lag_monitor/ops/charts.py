@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-WIDTH, HEIGHT, EDGE = 240, 44, 3
+WIDTH, HEIGHT, EDGE = 240, 44, 5
 """Units of the drawing; a stylesheet says how large it is."""
 
 Value = float | None

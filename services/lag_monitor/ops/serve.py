@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 
 from services.bus.settings import Settings
 from services.lag_monitor.ops.desk import Desk, Lag
+from services.lag_monitor.ops.exporter import exported
 from services.lag_monitor.ops.page import STATIC, render
 from services.lag_monitor.ops.targets import targets
 from services.lag_monitor.probing.kept import Probes
@@ -40,11 +41,10 @@ async def open_ops(at: Settings, lag: Lag, probes: Probes | None = None) -> Asyn
     listening = listen(place)
     if not is_loopback(at.ops_host):
         log.warning("ops_open_to_others", host=at.ops_host)
-    async with (
-        Desk(at, lag, probes) as desk,
-        serving(application(desk), listening, place, _nothing_to_close) as address,
-    ):
-        yield address
+    async with Desk(at, lag, probes) as desk:
+        with exported(desk):
+            async with serving(application(desk), listening, place, _nothing_to_close) as address:
+                yield address
 
 
 def application(desk: Desk) -> FastAPI:
