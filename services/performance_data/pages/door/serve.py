@@ -10,6 +10,7 @@ from services.bus.clock import Clock
 from services.bus.settings import Settings
 from services.performance_data.pages.door.app import application
 from services.performance_data.pages.door.context import Computes, ReadingRoom
+from services.performance_data.pages.door.kept import Kept
 from services.performance_data.pages.people.tables import STORE, make
 from services.web.serving import Place, listen, serving
 from services.web.serving import where as serving_at
@@ -39,7 +40,7 @@ async def reading_room(at: Settings, figures: Computes) -> AsyncIterator[Reading
     access = Access(at, STORE)
     try:
         await access.write(make)
-        yield ReadingRoom(at, access, Clock.of(at), figures)
+        yield ReadingRoom(at, access, Clock.of(at), Kept(figures))
     finally:
         access.close()
 

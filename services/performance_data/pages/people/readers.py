@@ -64,4 +64,4 @@ def remove(connection: sa.Connection, person_id: str, *, now_us: int) -> None:
 
 def _now(connection: sa.Connection, person_id: str) -> None:
     if connection.execute(SITE.people.where(reader.c.person_id == person_id)).first() is None:
-        raise UserMistake("there is no such person; `safebus performance list` shows who there is")
+        raise UserMistake("there is no such person; `safebus performance person list` shows who there is")
