@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
-from datetime import date
-from typing import Any
+from datetime import date, datetime
+from functools import partial
+from typing import Any, TypeVar
 
 import structlog
 from starlette.routing import BaseRoute, Route
 
 from services.bus.clock import Clock
-from services.bus.errors import MustStop, SafebusError, Surroundings, UserMistake
+from services.bus.errors import SafebusError, Surroundings, UserMistake
 from services.bus.health import Health
 from services.bus.run import broker_for, codec_for
 from services.bus.secrets import password_of
@@ -28,6 +29,7 @@ from services.performance_data.positions import Log, Partition, held_on_disk, st
 from services.performance_data.stream import app_for, databases, folder
 from services.performance_data.suppression import for_outside
 
+T = TypeVar("T")
 log = structlog.get_logger()
 
 LOOK = 0.5
@@ -70,7 +72,7 @@ class Statistics:
 
         Raises:
             UserMistake: another process uses the folder, or a topic is missing.
-            MustStop: an event was left out; the next start hears it.
+            Surroundings: Faust ended or left an event out; the next start goes on after what is held.
         """
         folder(self._at).mkdir(parents=True, exist_ok=True, mode=0o700)
         lock = FileLock(folder(self._at) / "lock")
@@ -85,8 +87,8 @@ class Statistics:
 
     async def _run(self) -> None:
         self._health.waiting("looking how far the log was read")
-        partitions = await asyncio.to_thread(self._log.partitions)
-        self._next = await asyncio.to_thread(self._set_back, partitions)
+        partitions = await self._patiently(self._log.partitions)
+        self._next = await self._patiently(partial(self._set_back, partitions))
         number = 1 + max(number for _, number in partitions)
         app, self._table = app_for(self._at, self._password, number, self._hear)
         async with AsyncExitStack() as stack:
@@ -100,6 +102,15 @@ class Statistics:
                 task.cancel()
                 with suppress(asyncio.CancelledError, Exception):
                     await task
+
+    async def _patiently(self, ask: Callable[[], T]) -> T:
+        """What is asked of a broker that may be away, or has only just begun."""
+        while True:
+            try:
+                return await asyncio.to_thread(ask)
+            except Surroundings as error:
+                self._health.waiting(str(error))
+                await asyncio.sleep(LOOK)
 
     def _set_back(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
         """Make the group begin where the facts that are held end; where that is."""
@@ -154,7 +165,7 @@ class Statistics:
     def _refuse_a_gap(self, record: Heard, expected: int) -> None:
         """Offsets follow one another, as nobody may write transactions; but not in a compacted topic."""
         if record.offset > expected and record.topic != COMPACTED:
-            raise MustStop(
+            raise Surroundings(
                 f"{record.topic}[{record.partition}] went on at {record.offset} instead of {expected}; the next start "
                 "hears what was left out"
             )
@@ -178,7 +189,7 @@ class Statistics:
             raise Surroundings("the performance data are being moved; try again") from error
         return for_outside(made) if outside else made
 
-    def _count(self, months: Sequence[date], now: Any, behind: int) -> Figures:
+    def _count(self, months: Sequence[date], now: datetime, behind: int) -> Figures:
         return count(((key.hex(), unpack(value)) for key, value in self._table.items()), months, now, behind)
 
 
