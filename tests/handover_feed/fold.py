@@ -13,7 +13,7 @@ from services.bus.access import Access
 from services.bus.clock import Clock
 from services.bus.envelope import Envelope, Event
 from services.bus.errors import Surroundings
-from services.bus.events import MatterChanged, ShiftClosed
+from services.bus.events import DisclosureRead, HandoverEscalated, MatterChanged, ShiftClosed
 from services.bus.run import codec_for
 from services.bus.settings import Settings
 from services.handover_feed.acting.letters import Letter, Letters
@@ -67,9 +67,13 @@ class Fold(Letters):
         if isinstance(event, ShiftClosed) or (matter_id := Matter.key_of(event)) is None:
             return
         matter = self.matters.get(matter_id, Matter())
-        for card in show(event, matter, NOBODY):
-            await tell(self.board, cast(MatterChanged, card))
+        said = [part for part in show(event, matter, NOBODY) if isinstance(part, Event)]
         self.matters[matter_id] = matter.evolve(event)
+        for part in said:
+            if isinstance(part, MatterChanged):
+                await tell(self.board, part)
+            elif not isinstance(part, DisclosureRead | HandoverEscalated):
+                await self.hear(part)
 
 
 @asynccontextmanager

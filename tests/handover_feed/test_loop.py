@@ -16,11 +16,15 @@ from services.bus.clock import Clock
 from services.bus.codec import Codec
 from services.bus.envelope import Envelope, Event
 from services.bus.events import (
+    ChildRecorded,
     DeadLetter,
     EscalationState,
+    FactKind,
     HandoverAct,
+    HandoverActed,
     HandoverEscalated,
     MatterChanged,
+    MatterCued,
     MatterState,
     PoliceNotified,
 )
@@ -35,15 +39,22 @@ from tests.handover_feed.samples import (
     CHILD,
     NIA,
     SERVICE,
+    UNMATCHED,
     act,
     alerted,
     contact,
     danger,
+    hear,
     letter,
+    matched,
+    note,
     notified,
     read,
     shared,
+    unmatched,
 )
+from tests.handover_feed.test_meetings import meeting
+from tests.police_notifications.samples import identity, record
 
 BOARD, ESCALATIONS, LETTERS = MatterChanged.topic, HandoverEscalated.topic, DeadLetter.topic
 
@@ -179,3 +190,61 @@ async def test_a_lost_database_gives_the_same_board_and_goes_on_above_it(bus: Bo
     assert after
     assert after.version > before.version
     assert len(after.facts) == len(before.facts) + 1
+
+
+async def test_a_record_that_changes_is_noted_of_who_is_on_the_board_and_of_nobody_else(bus: BoardsBus) -> None:
+    """An import of every child of a county makes no card, and writes down only whose card says something else (H2)."""
+    about = identity()
+
+    def row(child_id: str = CHILD, version: int = 1, **changed: Any) -> ChildRecorded:
+        known = record(child_id, about, **changed).model_copy(update={"version": version})
+        return hear(known, f"{child_id} {version}", now())  # type: ignore[no-any-return]
+
+    async def rows() -> list[tuple[str, int, bool]]:
+        with bus.engine(SERVICE).begin() as connection:
+            columns = tables.recorded.c
+            found = connection.execute(sa.select(columns.child_id, columns.version, columns.cued))
+            return [(row.child_id, row.version, row.cued) for row in found]
+
+    async with bus.running(SERVICE):
+        await bus.hears(*fresh(row(), danger(at=now())))
+        assert await rows() == []
+        await bus.hears(*fresh(*(row(f"child-{n}") for n in range(60)), row(version=2, registrations=[])))
+        await until(rows, lambda found: found == [(CHILD, 2, True)])  # its card says so already
+        secret = row(version=3, location_confidential=True)
+        await bus.hears(*fresh(secret))
+        await until(rows, lambda found: found == [(CHILD, 3, False)])
+        await bus.hears(*fresh(MatterCued(matter_id=CHILD, child_id=CHILD, recorded=3).enveloped(said_of("cue"))))
+    seen = bus.card()
+    assert seen
+    assert seen.location_confidential
+    assert {one.organisation for one in seen.told} == {None}
+    with bus.engine(SERVICE).begin() as connection:
+        assert connection.execute(sa.select(sa.func.count()).select_from(tables.card)).scalar() == 1
+
+
+def said_of(own_id: str) -> Envelope:
+    return Envelope(own_id, "urn:test", MatterCued.topic, now())
+
+
+async def test_what_follows_an_unmatched_child_stands_again_after_a_recovery(bus: BoardsBus) -> None:
+    """The holder takes the child's own matter by an act on the log, a meeting finds it, and nothing is said twice."""
+    there = NIA.model_copy(update={"team": team_on_duty(now())})
+    took = act(HandoverAct.TAKEN, "asked", at=now(), by=there, matter=UNMATCHED, id="took")
+    wrote = note(at=now(), by=there, to=there.team, matter=UNMATCHED)
+    async with bus.running(SERVICE):
+        await bus.hears(*fresh(unmatched(at=now()), took, wrote))
+        await bus.hears(*fresh(matched(at=now())))
+        await bus.hears(*fresh(meeting(now() + timedelta(hours=2))))
+        await bus.all_quiet()
+    before, closed = bus.card(), bus.card(UNMATCHED)
+    assert before
+    assert closed
+    assert (before.taken_by, closed.taken_by, closed.state) == (there, None, MatterState.CLOSED)
+    assert {fact.kind for fact in before.facts} == {FactKind.NOTE, FactKind.STRATEGY_DISCUSSION}
+    said = {topic: await bus.said(topic) for topic in (BOARD, MatterCued.topic, HandoverActed.topic)}
+    bus.restore({}, SERVICE)
+    await bus.recover(SERVICE)
+    assert {topic: await bus.said(topic) for topic in said} == said
+    assert (bus.card(), bus.card(UNMATCHED)) == (before, closed)
+    assert await bus.said(LETTERS) == []

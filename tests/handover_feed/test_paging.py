@@ -17,7 +17,7 @@ from standardwebhooks import Webhook
 from services.bus.clock import Clock
 from services.bus.envelope import Envelope
 from services.bus.errors import UserMistake
-from services.bus.events import EscalationState, HandoverEscalated, MatterChanged, MatterState
+from services.bus.events import EscalatedBecause, EscalationState, HandoverEscalated, MatterChanged, MatterState
 from services.bus.settings import Settings
 from services.handover_feed.door.context import Board
 from services.handover_feed.door.serve import board_for
@@ -315,3 +315,21 @@ async def test_a_redirect_is_not_followed(paged: Settings, endpoint: Endpoint) -
         await hear(board, card(matter), due(matter))
         assert await said(paged, matter) == [(EscalationState.NOT_REACHED, 1)]
     assert len(endpoint.received) == 1
+
+
+async def test_what_a_worker_may_not_open_pages_at_once_and_says_why(paged: Settings, endpoint: Endpoint) -> None:
+    """It need not be danger (H3); once somebody has taken it, nobody is paged for it again."""
+    matter, other = str(uuid4()), str(uuid4())
+    asked = [
+        due(one).model_copy(update={"why": EscalatedBecause.PASSED_ON}).enveloped(due(one).envelope)
+        for one in (matter, other)
+    ]
+    async with board_for(paged) as board:
+        calm = cards.card(matter)
+        taken = cards.card(other, state=MatterState.TAKEN, taken_by=NIGHT_WORKER, taken_at=EVENING)
+        await hear(board, calm, taken, *asked)
+        assert await said(paged, matter) == [(EscalationState.PAGED, 1)]
+        heard = await said_about(paged, HandoverEscalated.topic, matter)
+        assert {one.why for one in heard if isinstance(one, HandoverEscalated)} == {EscalatedBecause.PASSED_ON}
+    [got] = endpoint.received
+    assert "may not open a matter and has passed it on to you" in json.loads(got.body)["data"]["text"]

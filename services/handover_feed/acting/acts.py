@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from services.bus.envelope import Event
 from services.bus.errors import Surroundings, UserMistake
-from services.bus.events import HandoverAct, HandoverActed, MatterChanged, RiskCriterion
+from services.bus.events import HandoverAct, HandoverActed, MatterChanged, RiskCriterion, Team
 from services.handover_feed.acting.ids import event_id
 from services.handover_feed.acting.letters import NotRecorded
 from services.handover_feed.acting.who import Staff, worker
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 TOLD_WITHIN = 5.0
 """Seconds that a person waits to hear what became of an act."""
 
-NEED_NO_REASON = (HandoverAct.TAKEN, HandoverAct.LET_GO)
-NO_ACT = (HandoverAct.UNKNOWN, HandoverAct.NOTED)
+NEED_NO_REASON = (HandoverAct.TAKEN, HandoverAct.LET_GO, HandoverAct.PASSED_ON)
+NO_ACT = (HandoverAct.UNKNOWN, HandoverAct.NOTED, HandoverAct.IDENTIFIED)
 
 NO_SUCH_MATTER = "This matter is not on the board."
 NOT_RECORDED = "It is not certain that this was recorded: send the same form again, which records it once."
@@ -44,6 +44,7 @@ async def do(
     addresses: Sequence[str],
     reason: str | None = None,
     no_longer: Sequence[RiskCriterion] = (),
+    to: Team | None = None,
 ) -> ActResult:
     """Record the act and say what became of it. Whoever sends the same form again gets the same answer.
 
@@ -52,6 +53,7 @@ async def do(
         addresses: ids of the facts that the worker had seen.
         reason: required, except of TAKEN and LET_GO.
         no_longer: criteria that hold no longer; only of RISK_CHANGED, which requires one.
+        to: the side to which it is passed on unopened; only of PASSED_ON, which else asks the on-call manager.
 
     Returns:
         With `recorded` false, nothing is certain: the form may be sent again.
@@ -61,7 +63,7 @@ async def do(
     refused = NO_SUCH_MATTER if card is None else lacking(act, reason, no_longer)
     if refused or card is None:
         return ActResult(act_id, matter_id, refused)
-    event = acted(board, staff, card, act, act_id, addresses, reason, no_longer)
+    event = acted(board, staff, card, act, act_id, addresses, reason, no_longer, to=to)
     return await said(board, act_id, matter_id, (event, event_id(HandoverActed, act_id)))
 
 
@@ -75,6 +77,7 @@ def acted(
     reason: str | None,
     no_longer: Sequence[RiskCriterion] = (),
     decision_id: str | None = None,
+    to: Team | None = None,
 ) -> HandoverActed:
     """The event of an act that is done now."""
     return HandoverActed(
@@ -88,6 +91,7 @@ def acted(
         addresses=list(addresses),
         no_longer=list(no_longer),
         decision_id=decision_id,
+        to=to,
     )
 
 

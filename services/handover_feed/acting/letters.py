@@ -4,18 +4,21 @@ A form that is sent twice says the same thing at the same moment, so that the bu
 content: whatever was first written down under the id is what is sent, however often. Nothing that a person did is sent
 behind the person's back: who was told that it is not recorded sends the form again, or does not.
 
-What the board says by itself, such as who saw what, is written down too, and sent until Kafka has it.
+What the board says by itself, such as who saw what, is written down too, and sent until Kafka has it: by one of several
+boards on one database, which claims it first. If that one dies, another sends it again, under the same id.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from hashlib import blake2b
+from secrets import token_hex
 from typing import NamedTuple, Self
 
 import sqlalchemy as sa
@@ -31,7 +34,7 @@ from services.bus.events import DecisionMade, HandoverActed, HandoverNoted, Shif
 from services.bus.line import Line
 from services.bus.settings import Settings
 from services.bus.tables import upsert
-from services.handover_feed.acting.tables import letter, outgoing
+from services.handover_feed.acting.tables import letter, outgoing, sending
 
 PRINCIPAL = "board-door"
 
@@ -45,6 +48,9 @@ LONGEST_PAUSE = 30.0
 """Seconds between two attempts to send what waits."""
 
 FORGET_EVERY = 3600.0
+
+CLAIM_US = 30_000_000
+"""Whoever claimed letters so long ago, and has not sent them, is gone."""
 
 FILLED_IN = {
     HandoverActed: {"acted_at"},
@@ -97,6 +103,7 @@ class Letters:
         self._at, self._access, self._clock, self._codec = at, access, clock, codec
         self._line = Line(at, codec, PRINCIPAL)
         self._bell = asyncio.Event()
+        self._name = token_hex(8)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
@@ -108,6 +115,8 @@ class Letters:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        with suppress(Surroundings):  # whoever comes next need not wait until the claim has run out
+            await self._access.write(lambda c: c.execute(sending.delete().where(sending.c.holder == self._name)))
         await self._line.__aexit__()
 
     @property
@@ -210,13 +219,14 @@ class Letters:
                     await self._bell.wait()
 
     async def _send_some(self) -> bool:
-        waiting = await self._access.read(_waiting)
-        if waiting:
-            await self._line.ready_for({one.type for one in waiting})
-            await self._send(waiting)
-            ids = [one.event_id for one in waiting]
-            await self._access.write(lambda c: c.execute(outgoing.delete().where(outgoing.c.event_id.in_(ids))))
-        return len(waiting) == AT_ONCE
+        if not await self._access.read(_anything):
+            return False
+        mine = await self._access.write(partial(_claimed, holder=self._name, now_us=time.time_ns() // 1000))
+        if mine:
+            await self._line.ready_for({one.type for one in mine})
+            await self._send(mine)
+            await self._access.write(partial(_sent, event_ids=[one.event_id for one in mine]))
+        return len(mine) == AT_ONCE
 
     async def _forget(self) -> None:
         keep_for = timedelta(days=self._at.keep_ids_days + 1)
@@ -254,6 +264,32 @@ def _acknowledged(connection: sa.Connection, event_id: str) -> None:
     connection.execute(letter.update().where(letter.c.event_id == event_id).values(content=None))
 
 
-def _waiting(connection: sa.Connection) -> list[Letter]:
-    rows = connection.execute(sa.select(outgoing).order_by(outgoing.c.at_us, outgoing.c.event_id).limit(AT_ONCE))
+def _anything(connection: sa.Connection) -> bool:
+    return connection.execute(sa.select(outgoing.c.event_id).limit(1)).first() is not None
+
+
+def _claimed(connection: sa.Connection, holder: str, *, now_us: int) -> list[Letter]:
+    """The oldest that no other process is about to send, claimed for this one."""
+    columns, claim = outgoing.c, sending.c
+    others = sa.and_(claim.event_id == columns.event_id, claim.holder != holder, claim.until_us > now_us)
+    query = sa.select(outgoing).where(~sa.exists().where(others)).order_by(columns.at_us, columns.event_id)
+    rows = connection.execute(query.limit(AT_ONCE).with_for_update(of=outgoing, skip_locked=True)).all()
+    if rows:
+        insert = upsert(connection, sending)
+        new = {name: insert.excluded[name] for name in ("holder", "until_us")}
+        free = sa.or_(claim.holder == holder, claim.until_us <= now_us)
+        take = insert.on_conflict_do_update(index_elements=["event_id"], set_=new, where=free)
+        values = [{"event_id": r.event_id, "holder": holder, "until_us": now_us + CLAIM_US} for r in rows]
+        connection.execute(take, values)
+        ids = [row.event_id for row in rows]
+        # Another may have claimed some between our look and our lock.
+        mine = sa.select(claim.event_id).where(claim.event_id.in_(ids), claim.holder == holder)
+        got = set(connection.execute(mine).scalars())
+        still = set(connection.execute(sa.select(columns.event_id).where(columns.event_id.in_(ids))).scalars())
+        rows = [row for row in rows if row.event_id in got & still]
     return [Letter(row.event_id, row.type, row.at_us, bytes(row.content)) for row in rows]
+
+
+def _sent(connection: sa.Connection, event_ids: Collection[str]) -> None:
+    connection.execute(outgoing.delete().where(outgoing.c.event_id.in_(event_ids)))
+    connection.execute(sending.delete().where(sending.c.event_id.in_(event_ids)))

@@ -18,6 +18,14 @@ letter = sa.Table(
     sa.Index("board_letter_at", "at_us"),
 )
 
+sending = sa.Table(
+    "board_sending",  # what one process is about to send, so that another does not send it too
+    metadata,
+    sa.Column("event_id", sa.Text, primary_key=True),
+    sa.Column("holder", sa.Text, nullable=False),
+    sa.Column("until_us", sa.BigInteger, nullable=False),  # real time: whoever has it longer is gone
+)
+
 outgoing = sa.Table(
     "board_outgoing",  # what the board says by itself: sent until Kafka has it, then gone
     metadata,

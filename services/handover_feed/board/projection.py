@@ -13,10 +13,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.bus.events import MatterChanged, MatterState
+from services.bus.events import ChildRecorded, MatterChanged, MatterState
 from services.bus.heard import Heard
 from services.bus.projection import Copy
 from services.bus.tables import upsert
+from services.handover_feed.board import recorded
 from services.handover_feed.board.tables import act, card, counter, epoch, metadata
 from services.handover_feed.paging import pages
 
@@ -39,7 +40,8 @@ class Cards:
         connection.execute(upsert(connection, counter).on_conflict_do_nothing(), {"one": 1, "last": 0})
 
     def record(self, connection: sa.Connection, done: Sequence[Heard]) -> Iterable[Copy]:
-        """Keep the highest version of each card, what became of every act, and whom nobody was reached for."""
+        """Keep the highest version of each card, what became of every act, whom nobody was reached for, and of whom the
+        directory says something else."""
         said = [h.event for h in done if isinstance(h.event, MatterChanged)]
         if said:
             changed = sorted(_latest(said).items())
@@ -48,6 +50,9 @@ class Cards:
             _keep(connection, higher)
             _note_acts(connection, said)
         pages.note(connection, done)
+        rows = [h.event for h in done if isinstance(h.event, ChildRecorded)]
+        if rows:
+            recorded.note(connection, rows)
         return ()
 
     def committed(self) -> None:

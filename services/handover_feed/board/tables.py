@@ -43,6 +43,16 @@ card = sa.Table(
     sa.Index("board_card_changed", "changed_us"),
 )
 
+recorded = sa.Table(
+    "board_recorded",  # what the directory said last of each child with a matter, once it said something else
+    metadata,
+    sa.Column("child_id", sa.Text, primary_key=True),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    sa.Column("said", Bytes, nullable=False),  # a digest of what a card shows of it
+    sa.Column("cued", sa.Boolean, nullable=False),  # the matter was told, or its card says so already
+    sa.Index("board_recorded_cued", "cued"),
+)
+
 act = sa.Table(
     "board_act",  # each act, whole, also when its card has room for it no more; who acted waits for it here
     metadata,

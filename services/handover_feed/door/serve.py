@@ -15,6 +15,7 @@ from services.handover_feed.acting.seen import Seen
 from services.handover_feed.board.hub import Hub
 from services.handover_feed.board.order import order_of
 from services.handover_feed.board.projection import BOARD
+from services.handover_feed.board.recorded import Cues
 from services.handover_feed.door.app import application
 from services.handover_feed.door.context import Board
 from services.handover_feed.door.keys import Keys
@@ -72,6 +73,9 @@ async def board_for(at: Settings) -> AsyncIterator[Board]:
         stack.callback(BOARD.listeners.remove, hub.ring)
         await stack.enter_async_context(hub)
         await stack.enter_async_context(Pager(board))
+        cues = await stack.enter_async_context(Cues(board))
+        BOARD.listeners.append(cues.ring)
+        stack.callback(BOARD.listeners.remove, cues.ring)
         stack.enter_context(numbered(board))
         yield board
 

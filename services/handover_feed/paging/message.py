@@ -21,15 +21,20 @@ TEXT = (
     "Open the board{where}."
 )
 
+PASSED_ON = "A worker at the handover board may not open a matter and has passed it on to you. Open the board{where}."
 
-def signed(at: Settings, escalation_id: str, waiting_us: int, now_us: int) -> tuple[dict[str, str], bytes]:
+
+def signed(
+    at: Settings, escalation_id: str, waiting_us: int, now_us: int, *, passed_on: bool = False
+) -> tuple[dict[str, str], bytes]:
     """Headers and body of one attempt, with the escalation's id at every attempt.
 
     Signed as Standard Webhooks has it, if there is a secret; the header's moment is the real time, also in a demo.
     """
     minutes = max(0, now_us - waiting_us) // 60_000_000
     where = f": {at.board_url}" if at.board_url else ""
-    data = {"escalation_id": escalation_id, "minutes": minutes, "text": TEXT.format(minutes=minutes, where=where)}
+    text = (PASSED_ON if passed_on else TEXT).format(minutes=minutes, where=where)
+    data = {"escalation_id": escalation_id, "minutes": minutes, "text": text}
     now = datetime.now(UTC)
     body = to_json({"type": KIND, "timestamp": datetime.fromtimestamp(now_us / 1_000_000, UTC), "data": data})
     headers = {

@@ -102,7 +102,9 @@ class Pager:
         board.letters.ring()
 
     async def _try(self, url: str, turn: Turn) -> bool:
-        headers, body = signed(self._board.settings, turn.escalation_id, turn.waiting_us, self._board.now_us)
+        headers, body = signed(
+            self._board.settings, turn.escalation_id, turn.waiting_us, self._board.now_us, passed_on=turn.passed_on
+        )
         outcome = await self._egress.post(url, headers, body)
         PAGES.labels("taken" if outcome.taken else "failed").inc()
         say = log.info if outcome.taken else log.error

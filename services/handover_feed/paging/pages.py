@@ -11,13 +11,13 @@ from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
-from services.bus.events import EscalationState, HandoverEscalated
+from services.bus.events import EscalatedBecause, EscalationState, HandoverEscalated, MatterState
 from services.bus.heard import Heard
 from services.bus.tables import upsert
 from services.handover_feed.acting import letters
 from services.handover_feed.acting.ids import event_id
 from services.handover_feed.board.tables import card
-from services.handover_feed.paging.tables import escalation, page
+from services.handover_feed.paging.tables import escalation, page, passed_on
 
 SECOND_US = 1_000_000
 
@@ -41,6 +41,8 @@ class Turn:
     attempts: int
     """Before this one."""
     said: int
+    passed_on: bool
+    """A worker may not open it (H3): it need not be danger."""
     holder: str
 
 
@@ -58,26 +60,33 @@ def note(connection: sa.Connection, done: Sequence[Heard]) -> None:
                 "due_us": _us(event.happened_at),
             }
             connection.execute(upsert(connection, escalation).on_conflict_do_nothing(), row)
+            if event.why is EscalatedBecause.PASSED_ON:
+                own_id = {"escalation_id": event.escalation_id}
+                connection.execute(upsert(connection, passed_on).on_conflict_do_nothing(), own_id)
             if reached:
                 this = escalation.c.escalation_id == event.escalation_id
                 connection.execute(escalation.update().where(this).values(reached=True))
 
 
 def due(connection: sa.Connection, now_us: int) -> Sequence[str]:
-    """Escalations that nobody was reached for, of danger that nobody has taken, whose time has come.
+    """Escalations that nobody was reached for, of danger that nobody has taken, whose time has come; and of what was
+    passed on unopened, while nobody has taken it (H3).
 
     Danger that came to a matter which somebody holds, and which that one has not seen, waits as much as any other (H7).
 
     Of one matter only the latest: whoever is paged for it again need not hear of the time before.
     """
     later = escalation.alias()
-    followed = sa.exists().where(later.c.matter_id == escalation.c.matter_id, later.c.due_us > escalation.c.due_us)
+    same = _passed_on(later) == _passed_on(escalation)
+    followed = sa.exists().where(
+        later.c.matter_id == escalation.c.matter_id, later.c.due_us > escalation.c.due_us, same
+    )
     free = sa.and_(page.c.reached.is_(False), page.c.next_us <= now_us, page.c.leased_until_us <= now_us)
     query = (
         sa.select(escalation.c.escalation_id)
         .join(card, card.c.matter_id == escalation.c.matter_id)
         .join(page, page.c.escalation_id == escalation.c.escalation_id, isouter=True)
-        .where(escalation.c.reached.is_(False), card.c.interrupts)
+        .where(escalation.c.reached.is_(False), _waits())
         .where(page.c.escalation_id.is_(None) | free, ~followed)
     )
     return connection.execute(query.order_by(escalation.c.waiting_us)).scalars().all()
@@ -95,10 +104,13 @@ def take(connection: sa.Connection, escalation_id: str, holder: str, *, now_us: 
     taken = page.update().where(free).values(leased_by=holder, leased_until_us=now_us + LEASE_US)
     if not connection.execute(taken).rowcount:
         return None
-    columns = (escalation.c.matter_id, escalation.c.child_id, escalation.c.waiting_us, page.c.attempts, page.c.said)
+    columns = (
+        escalation.c.matter_id, escalation.c.child_id, escalation.c.waiting_us, page.c.attempts, page.c.said,
+        _passed_on(escalation).label("passed_on"),
+    )  # fmt: skip
     both = escalation.join(page, page.c.escalation_id == escalation.c.escalation_id)
     row = connection.execute(sa.select(*columns).select_from(both).where(_is(escalation_id))).one()
-    return Turn(escalation_id, *row, holder)
+    return Turn(escalation_id=escalation_id, holder=holder, **row._mapping)
 
 
 def record(connection: sa.Connection, turn: Turn, *, tried: bool, reached: bool, now_us: int) -> None:
@@ -131,6 +143,7 @@ def record(connection: sa.Connection, turn: Turn, *, tried: bool, reached: bool,
             waiting_since=_moment(turn.waiting_us),
             happened_at=_moment(now_us),
             attempts=attempts,
+            why=EscalatedBecause.PASSED_ON if turn.passed_on else EscalatedBecause.DANGER,
         )
         own_id = event_id(HandoverEscalated, f"{turn.escalation_id} {state.value} {attempts}")
         letters.keep(connection, {own_id: event}, now_us=now_us)
@@ -140,7 +153,19 @@ def _still_waits(connection: sa.Connection, escalation_id: str) -> bool:
     """Nobody was reached, and nobody has taken the danger since it was looked for."""
     waiting = sa.select(escalation.c.escalation_id).join(card, card.c.matter_id == escalation.c.matter_id)
     this = sa.and_(escalation.c.escalation_id == escalation_id, escalation.c.reached.is_(False))
-    return connection.execute(waiting.where(this, card.c.interrupts)).first() is not None
+    return connection.execute(waiting.where(this, _waits())).first() is not None
+
+
+def _waits() -> sa.ColumnElement[bool]:
+    """Of an escalation, joined to its card."""
+    return sa.or_(
+        sa.and_(card.c.interrupts, ~_passed_on(escalation)),
+        sa.and_(card.c.state == MatterState.OPEN.value, _passed_on(escalation)),
+    )
+
+
+def _passed_on(one: sa.FromClause) -> sa.ColumnElement[bool]:
+    return sa.exists().where(passed_on.c.escalation_id == one.c.escalation_id)
 
 
 def _is(escalation_id: str) -> sa.ColumnElement[bool]:

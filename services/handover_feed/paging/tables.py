@@ -20,6 +20,12 @@ escalation = sa.Table(
     sa.Index("board_escalation_matter", "matter_id"),
 )
 
+passed_on = sa.Table(
+    "board_passed_on",  # escalations of what a worker may not open (H3): paged at once, whether or not it is danger
+    board.metadata,
+    sa.Column("escalation_id", sa.Text, primary_key=True),
+)
+
 page = sa.Table(
     "board_page",  # the board's own, which a recovery leaves: nobody is paged again because of one
     own.metadata,
