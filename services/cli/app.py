@@ -310,6 +310,31 @@ def recover(service: Service, as_json: AsJson = False) -> None:
     room.recover(service, as_json)
 
 
+@app.command(rich_help_panel=SERVICES)
+def replay(
+    service: Service,
+    outputs: Annotated[
+        bool, typer.Option("--outputs", help="Send its stored outputs again instead, as they stand.")
+    ] = False,
+    topic: Annotated[
+        list[str] | None, typer.Option("--topic", help="With --outputs: only this one. May be repeated.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="With --outputs: count them, and send nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Rebuild a service's state from the log, beside the one it has, and say whether both are the same.
+
+    Nothing is sent and nothing is changed; the service may run. Exit code 3 if they differ.
+    """
+    from services.bus.errors import UserMistake
+    from services.cli import replay as room
+
+    if (topic or dry_run) and not outputs:
+        raise UserMistake("--topic and --dry-run go with --outputs; without that nothing is ever sent")
+    code = room.replay(service, outputs=outputs, topics=topic or (), dry_run=dry_run, as_json=as_json)
+    raise typer.Exit(code)
+
+
 def _pass_on(room: typer.Typer, context: typer.Context) -> None:
     get_group(room)(context.args, prog_name=context.command_path)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import MutableMapping
+from collections.abc import Awaitable, MutableMapping
 from contextlib import suppress
-from typing import Any, Never
+from typing import Any, Never, TypeVar
 
 import psutil
 import structlog
@@ -14,7 +14,6 @@ import typer
 
 from services.bus.errors import UserMistake
 from services.bus.metrics import HEARD
-from services.bus.recovery import Recovery
 from services.bus.run import recover as rebuild
 from services.bus.settings import Settings, settings
 from services.cli.screen import Screen
@@ -22,6 +21,8 @@ from services.cli.service import service_of
 from services.embedded.files import FileLock
 from services.supervisor.rooms import room_of
 from services.supervisor.status import hold_path, run_dir, running
+
+T = TypeVar("T")
 
 EVERY = 1.0
 """Seconds between two looks at how far it is."""
@@ -46,7 +47,7 @@ def recover(name: str, as_json: bool) -> None:
                 "stops by itself and says so in `safebus status`"
             )
         with Screen() as screen:
-            done = asyncio.run(_watched(service.name, screen, rebuild(service, at)))
+            done = asyncio.run(watched(service.name, screen, rebuild(service, at)))
     finally:
         hold.release()
     read = events_read(service.name)
@@ -85,8 +86,8 @@ def _runs(pid: int, service: str) -> bool:
     return False
 
 
-async def _watched(service: str, screen: Screen, recovery: Any) -> Recovery:
-    """Say what it waits for, or how much it has read."""
+async def watched(service: str, screen: Screen, doing: Awaitable[T]) -> T:
+    """Say what a service's loop waits for, or how much it has read, while it recovers or replays."""
     waits = ""
 
     def heard(_logger: Any, _method: str, said: MutableMapping[str, Any]) -> Never:
@@ -95,7 +96,7 @@ async def _watched(service: str, screen: Screen, recovery: Any) -> Recovery:
         raise structlog.DropEvent
 
     structlog.configure(processors=[heard], cache_logger_on_first_use=False)
-    work = asyncio.ensure_future(recovery)
+    work = asyncio.ensure_future(doing)
     before = ""
     while not work.done():
         read = events_read(service)
@@ -104,5 +105,4 @@ async def _watched(service: str, screen: Screen, recovery: Any) -> Recovery:
             screen.doing(sentence)
             before = sentence
         await asyncio.wait({work}, timeout=EVERY)
-    result: Recovery = work.result()
-    return result
+    return work.result()

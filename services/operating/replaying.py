@@ -1,4 +1,4 @@
-"""`safebus replay SERVICE`: rebuild its state from the log beside the one that it has, and say whether both are the same.
+"""`safebus replay SERVICE`: rebuild its state from the log, beside the one that it has, and compare them.
 
 It differs from `safebus recover`, which rebuilds a database that was lost, in its place, while the service is stopped.
 A replay writes into a database of its own that is thrown away; the service runs on, nothing is sent, nothing is
