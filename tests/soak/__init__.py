@@ -1,0 +1,1 @@
+"""The county at many times its rate, with faults all the while: `make soak`."""

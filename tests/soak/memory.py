@@ -1,0 +1,80 @@
+"""How much memory each process has over time, and whether that grows."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from statistics import fmean, linear_regression
+
+import psutil
+
+from services.supervisor.status import Status
+
+EVERY = 2.0
+WARM = 60.0
+"""Seconds after its start in which a process still loads what it needs; not counted."""
+LEAST = 120.0
+"""Seconds of samples from which a slope says something."""
+GROWS_MIB, GROWS_SHARE = 24.0, 0.2
+"""More than both of these over the whole run is growth: pages that an allocator keeps come and go below them."""
+
+
+@dataclass(frozen=True)
+class Trend:
+    """One process's resident memory, over all its lives."""
+
+    name: str
+    mean_mib: float
+    most_mib: float
+    slope: float | None
+    """MiB an hour; None where there is too little to say."""
+    grew_mib: float | None
+    """By the slope, over the time that was watched."""
+
+    @property
+    def grows(self) -> bool:
+        return self.grew_mib is not None and self.grew_mib > max(GROWS_MIB, GROWS_SHARE * self.mean_mib)
+
+
+@dataclass
+class Memory:
+    """`await memory.watch(told)` until cancelled; `memory.trends()`."""
+
+    samples: dict[str, list[tuple[float, float]]] = field(default_factory=lambda: defaultdict(list))
+    """By process: seconds, MiB."""
+    most: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+
+    async def watch(self, told: Callable[[], Status | None]) -> None:
+        began = time.monotonic()
+        while True:
+            said = told()
+            for process in said.processes if said else ():
+                if process.pid is not None:
+                    self._take(process.name, process.pid, time.monotonic() - began)
+            await asyncio.sleep(EVERY)
+
+    def _take(self, name: str, pid: int, at: float) -> None:
+        try:
+            process = psutil.Process(pid)
+            mib, age = process.memory_info().rss / 2**20, time.time() - process.create_time()
+        except psutil.Error:
+            return
+        self.most[name] = max(self.most[name], mib)
+        if age > WARM:
+            self.samples[name].append((at, mib))
+
+    def trends(self) -> list[Trend]:
+        return [trend(name, self.samples.get(name, []), most) for name, most in self.most.items()]
+
+
+def trend(name: str, samples: Sequence[tuple[float, float]], most: float) -> Trend:
+    """The straight line through the samples: seconds, MiB."""
+    watched = samples[-1][0] - samples[0][0] if samples else 0.0
+    mean = fmean(mib for _, mib in samples) if samples else most
+    if watched < LEAST or len(samples) < 10:
+        return Trend(name, mean, most, None, None)
+    slope = linear_regression(*zip(*samples, strict=True)).slope
+    return Trend(name, mean, most, slope * 3600, slope * watched)
