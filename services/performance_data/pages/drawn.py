@@ -75,7 +75,7 @@ def _periods(measure: Measure, figures: Figures, rows: Sequence[Row], *, by_day:
         (_period(row, figures, by_day=by_day), *cells.cells(row, unit)) for row in (rows if by_day else reversed(rows))
     )
     svg = None
-    if _visible(points):
+    if _visible(points, unit):
         draw = charts.line if unit is Unit.SHARE else charts.columns
         svg = draw(points, _scale(points, unit), said)
     table = Table(caption, (name.capitalize(), *cells.HEADS[unit]), 1, rows_of_table)
@@ -94,7 +94,7 @@ def _parts(measure: Measure, figures: Figures, latest: date) -> Drawn:
     caption = f"{measure.title}: {words.month(latest)}{' (so far)' if so_far else ''}"
     said_rows = [(point.label, row) for point, row in zip(points, rows, strict=False)]
     said = Said(f"{measure.id}-by-part", caption, _summary(unit, said_rows))
-    svg = charts.bars(points, _scale(points, unit), said) if _visible(points) else None
+    svg = charts.bars(points, _scale(points, unit), said) if _visible(points, unit) else None
     key = _key(points, unit) if svg else ()
     if svg and len(rows) > MOST_BARS:
         key += (f"The {MOST_BARS} largest of {len(rows)}; the table has all.",)
@@ -154,8 +154,9 @@ def _order(row: Row, unit: Unit) -> tuple[bool, int, str]:
     return False, -of, row.values[0]
 
 
-def _visible(points: Sequence[Point]) -> bool:
-    return any(point.value is not None for point in points)
+def _visible(points: Sequence[Point], unit: Unit) -> bool:
+    """Whether there is anything to draw. A share of 0 is; columns that are all 0 are none."""
+    return any(point.value is not None and (point.value or unit is not Unit.COUNT) for point in points)
 
 
 def _nothing(rows: Sequence[Row], unit: Unit) -> str:

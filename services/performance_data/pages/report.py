@@ -68,7 +68,7 @@ def _measure(out: Console, block: Block) -> None:
     for one in block.drawn:
         table = one.more or one.table
         out.print()
-        shown_here = _ruled(table) if table.rows else Text(f"{table.caption}: no cases.")
+        shown_here = _ruled(table) if table.rows else Text("No cases.")
         out.print(Padding(shown_here, (0, 0, 0, 2)))
 
 

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from services.performance_data.measures import Figures, Measure, Row, Unit
+from services.performance_data.measures import Figures, Measure
 from services.performance_data.pages import cells, words
 from services.performance_data.pages.cells import Table
 from services.performance_data.pages.drawn import Drawn, drawn
+from services.performance_data.suppression import SAME_TOTAL
 
 OUTSIDE = (
     "Numbers under 5 are not shown, and neither is any by which one could be worked out: "
@@ -116,11 +117,12 @@ def _events(number: int) -> str:
 
 
 def _blocks(measures: Sequence[Measure], figures: Figures, latest: date) -> Iterator[Block]:
-    """One for each; months that are the same as another's under this heading are drawn there alone."""
-    drawn_at: dict[tuple[Unit, tuple[Row, ...]], str] = {}
+    """One for each; months that are another's as well, by what both count, are drawn there alone."""
+    by_id = {measure.id: measure for measure in measures}
     for measure in measures:
-        above = drawn_at.setdefault((measure.unit, measure.totals), measure.title)
-        yield _block(measure, figures, latest, above if above != measure.title else None)
+        other = by_id.get(SAME_TOTAL.get(measure.id, ""))
+        same = other is not None and (other.unit, other.totals) == (measure.unit, measure.totals)
+        yield _block(measure, figures, latest, other.title if other and same else None)
 
 
 def _block(measure: Measure, figures: Figures, latest: date, above: str | None) -> Block:

@@ -7,7 +7,10 @@ from dataclasses import replace
 
 import pytest
 
+from services.performance_data.counting import count
 from services.performance_data.pages import report, words
+from services.performance_data.pages.shown import shown
+from services.performance_data.suppression import for_outside
 from tests.performance_data.pages import made_up
 
 OCTOBER = made_up.figures(made_up.months(made_up.YEAR[-2], 1))
@@ -83,3 +86,24 @@ def test_a_length_of_time_in_words(seconds: float, said: str) -> None:
 def test_only_all_is_called_all(share: float, said: str) -> None:
     """One alert of a thousand that came too late is not rounded away."""
     assert words.percent(share) == said
+
+
+def test_months_that_are_another_measures_as_well_are_drawn_once() -> None:
+    """By what both count, and never because their numbers happen to be alike."""
+    made = made_up.figures()
+    days, contacts = made["notifications_by_day"], made["contacts_by_source"]
+    alike = replace(contacts, totals=days.totals)
+    same = replace(alike, id="notifications_by_kind")
+    kind, source = shown(replace(made, measures=(days, same, alike))).groups[0].blocks[1:]
+    assert len(kind.drawn) == 1
+    assert "total is as under “Police notifications”" in kind.note
+    assert len(source.drawn) == 2
+    assert not source.note
+
+
+def test_before_anything_happened_there_are_words_instead_of_charts() -> None:
+    """The real measures, of nothing at all."""
+    made = for_outside(count([], made_up.YEAR, made_up.MADE_AT))
+    assert "<svg" not in report.html(made)
+    assert "There is no chart" in report.html(made)
+    assert "No cases." in report.render(made)
