@@ -21,7 +21,7 @@ Exit codes:
 
  2  your mistake; the sentence says what to do
 
- 3  the cluster differs from the catalogue
+ 3  the cluster differs from the catalogue; for `lag`: not everything is ok
 
 70  going on could lose or repeat an event, so a person has to act
 
@@ -108,6 +108,24 @@ def status(
     from services.cli import status as room
 
     raise typer.Exit(room.watch(as_json) if watch else room.once(as_json))
+
+
+@app.command(rich_help_panel=RUN)
+def lag(
+    as_json: AsJson = False,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Go on showing it, until Ctrl-C.")] = False,
+    partitions: Annotated[
+        bool, typer.Option("--partitions", "-p", help="Every partition with something unread.")
+    ] = False,
+) -> None:
+    """Show how far each service is behind, worst first, and what waits in recipients' inboxes.
+
+    Exit code 0 if everything is ok, 3 if not, 75 if Kafka cannot be asked. Without a lag monitor on this machine it
+    asks Kafka itself, over a few seconds, as SAFEBUS_PRINCIPAL, by default lag-monitor.
+    """
+    from services.cli import lag as room
+
+    raise typer.Exit(room.watch(as_json, partitions) if watch else room.once(as_json, partitions))
 
 
 @app.command(rich_help_panel=RUN)

@@ -122,7 +122,9 @@ class Asking(KafkaBroker):
         """Groups that the broker lets us see."""
         answer = await self._answer(self._ask().list_consumer_groups(request_timeout=ANSWER_WITHIN))
         if answer.errors:
-            raise Surroundings(f"a broker did not list its groups ({answer.errors[0].args[0].name()})")
+            first = answer.errors[0]
+            error = first.args[0] if isinstance(first, KafkaException) else first
+            raise Surroundings(f"the broker did not list its groups ({error.name()})")
         return {group.group_id for group in answer.valid}
 
     async def _ends(self, places: Iterable[Partition], spec: OffsetSpec) -> dict[Partition, int]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -77,6 +78,7 @@ class Kept:
 
     def __init__(self, at: Settings) -> None:
         self._access = Access(at, NAME)
+        self.is_open = False
 
     async def open(self) -> None:
         """Make what is missing.
@@ -84,10 +86,13 @@ class Kept:
         Raises:
             Surroundings: the database is away.
         """
-        if not self._access.is_sqlite:
+        if self._access.is_sqlite:
+            Path(str(self._access.engine.url.database)).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        else:
             schema = CreateSchema(NAME.replace("-", "_"), if_not_exists=True)
             await self._access.write(lambda connection: connection.execute(schema))
         await self._access.write(metadata.create_all)
+        self.is_open = True
 
     def close(self) -> None:
         self._access.close()

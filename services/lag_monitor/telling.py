@@ -78,7 +78,7 @@ class Teller:
         while True:
             self._bell.clear()
             try:
-                for owed in await self._kept.owed(datetime.now(UTC)):
+                for owed in await self._kept.owed(datetime.now(UTC)) if self._kept.is_open else ():
                     await self._settle(owed, await self._sent(owed))
             except Surroundings as error:
                 log.warning("alerts_wait", reason=str(error))
