@@ -61,6 +61,7 @@ def _data_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
         environment.setenv("SAFEBUS_DATA_DIR", str(tmp_path_factory.mktemp("data")))
         environment.setenv("SAFEBUS_GATEWAY_PORT", "0")
         environment.setenv("SAFEBUS_BOARD_PORT", "0")
+        environment.setenv("SAFEBUS_PERFORMANCE_PORT", "0")
         environment.setenv("SAFEBUS_OPS_PORT", "0")
         settings.cache_clear()
         yield

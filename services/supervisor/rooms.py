@@ -23,8 +23,21 @@ def room_of(service: str) -> str:
     return f"services.{service.replace('-', '_')}"
 
 
+EXTRAS = {"performance-data": ("faust", "statistics")}
+"""Rooms that need more than every installation has: the module that is missing then, and the extra that brings it."""
+
+
+def left_out(at: Settings) -> dict[str, str]:
+    """Rooms of the catalogue that cannot run here, each with a sentence that says how it could."""
+    return {
+        name: f"{name} is not run: it needs {EXTRAS[name][0]}; pip install 'safebus[{EXTRAS[name][1]}]' brings it"
+        for name in catalogue.load(at.catalogue).processes
+        if name in EXTRAS and find_spec(EXTRAS[name][0]) is None
+    }
+
+
 def commands(at: Settings) -> dict[str, list[str]]:
-    """How each of the catalogue's services, and what watches them, is run, by name, in the catalogue's order.
+    """How each of the catalogue's services, monitors and rooms is run, by name, in the catalogue's order.
 
     Raises:
         UserMistake: the catalogue lists a service that has no room.

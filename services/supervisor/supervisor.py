@@ -23,7 +23,7 @@ from services.supervisor.keeper import Backoff, Keeper
 from services.supervisor.process import ServiceProcess
 from services.supervisor.readiness import port_of, state_of
 from services.supervisor.reasons import meaning
-from services.supervisor.rooms import commands, environment
+from services.supervisor.rooms import commands, environment, left_out
 from services.supervisor.servers import apply_catalogue, brokers_of, servers, with_its_brokers
 from services.supervisor.status import (
     ProcessStatus,
@@ -72,7 +72,9 @@ class Supervisor:
         """
         self._extra, self._backoff = dict(extra_env or {}), backoff
         self._tell, self._news = say, news
-        self._commands = commands(at) if services is None else services
+        self._left_out = left_out(at) if services is None else {}
+        every = commands(at) if services is None else services
+        self._commands = {name: command for name, command in every.items() if name not in self._left_out}
         self._embedded = {} if external else servers(at, self._say, brokers)
         self._brokers = len(brokers_of(self._embedded))
         self._at = with_its_brokers(at, self._embedded)
@@ -223,6 +225,8 @@ class Supervisor:
 
     def _start_services(self) -> None:
         env = environment(self._at, self._extra)
+        for sentence in self._left_out.values():
+            self._news(sentence)
         for name, command in self._commands.items():
             log = (self._at.data_dir / "logs" / f"{name}.log").absolute()
             part = ServiceProcess(command, env, log, stop_timeout=self._at.stop_timeout + GRACE)

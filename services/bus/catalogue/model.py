@@ -8,6 +8,8 @@ from typing import Literal, get_args
 
 Kind = Literal["service", "monitor", "room", "agency", "person", "operator", "retries"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+PROCESSES: tuple[Kind, ...] = ("service", "monitor", "room")
+"""Those that run as processes of the bus."""
 
 EVERY_SERVICE = "every-service"
 """In `written_by` and `read_by`: each principal of kind service."""
@@ -95,8 +97,8 @@ class Catalogue:
 
     @property
     def processes(self) -> tuple[str, ...]:
-        """Names of the principals that run as processes of the bus: services, and what watches them."""
-        return tuple(name for name, principal in self.principals.items() if principal.kind in ("service", "monitor"))
+        """Names of the principals that run as processes of the bus: services, what watches them, and rooms."""
+        return tuple(name for name, principal in self.principals.items() if principal.kind in PROCESSES)
 
     @property
     def retried(self) -> tuple[str, ...]:
