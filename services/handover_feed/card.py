@@ -108,7 +108,7 @@ def card(matter: Matter, directory: Directory) -> dict[str, Any]:
 def _question(matter: Matter, directory: Directory) -> OpenQuestion | None:
     """Who an unmatched child may be, as the directory has them now: no closed record is offered (H1, H12)."""
     asked = matter.question
-    if asked is None or matter.matched_to:
+    if asked is None or matter.matter_id.removeprefix("unmatched:") in matter.ended:
         return None
     likely = ((one, directory.child(one.child_id)) for one in asked.candidates)
     return OpenQuestion(

@@ -146,7 +146,7 @@ def _matched(answered: ChildMatched) -> Iterator[Fact]:
     yield fact(
         answered,
         FactKind.MATCHED,
-        text=f"It was said who this child is: what follows stands on the child's own card. {answered.reason}",
+        text=f"It was said who this child is. Once that stands, the rest is on the child's own card. {answered.reason}",
         said_by=answered.decided_by,
         enquiry_id=answered.incident_id,
     )

@@ -113,8 +113,10 @@ class Matter(View):
     """By enquiry: the latest decision."""
     paged: Paged = Paged()
     question: Question | None = None
-    matched_to: str | None = None
-    """Of an unmatched child: who it is, as was said last."""
+    answered: dict[str, str] = Field(default_factory=dict)
+    """Who an unmatched child is, by the answer's event; the police's room may refuse one."""
+    accepted: str | None = None
+    """What ended the wait for an answer: the answer's event, unless it was certain without one."""
     written: tuple[HandoverNoted, ...] = ()
     """Of an unmatched child: the notes, and what workers did, to follow it."""
     acted: tuple[HandoverActed, ...] = ()
@@ -171,8 +173,7 @@ class Matter(View):
                 )
                 return now._with(question=asked)
             case ChildMatched():
-                answered = now._ended(str(match_deadline_id(event.incident_id, event.child_reference)), event.at)
-                return answered._with(matched_to=event.child_id)
+                return now._with(answered=now.answered | {event.envelope.id: event.child_id})
             case MeetingRecorded():
                 known = now.meeting
                 return now if known and known.version >= event.version else now._with(meeting=Meeting.of(event))
@@ -181,6 +182,8 @@ class Matter(View):
             case DeadlineSet():
                 return now._with(dues=_and(now.dues, str(event.deadline_id), event.due_by))
             case DeadlineMet():
+                if now.matter_id == f"{UNMATCHED}{event.deadline_id}":
+                    now = now._with(accepted=now.accepted or event.envelope.cause_id)
                 return now._ended(str(event.deadline_id), event.met_at)
             case DeadlineMissed():
                 return now._ended(f"missed {event.deadline_id}", event.due_by)
@@ -276,6 +279,11 @@ class Matter(View):
         since = state_of(self).danger_since
         danger = self.paged.next(since, self.duty.take_within) if since else None
         return min(filter(None, (danger, meetings.next_of(self.meetings))), default=None)
+
+    @property
+    def matched_to(self) -> str | None:
+        """Who an unmatched child is, once an answer has been accepted: a refused one would tell of another child."""
+        return self.answered.get(self.accepted or "")
 
     def read_at(self, disclosure_id: str) -> datetime | None:
         """When somebody read it first; of a confidential place a receipt may name nobody (H2)."""

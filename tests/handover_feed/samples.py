@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid5
@@ -146,6 +147,16 @@ def matched(id: str = "matched", at: datetime = FRIDAY_EVENING + 20 * MINUTE) ->
         incident_id=INCIDENT, child_reference=REFERENCE, child_id=CHILD, decided_by="MASH support", reason="known"
     )
     return hear(event, id, at)  # type: ignore[no-any-return]
+
+
+def accepted(id: str = "accepted", answer: str = "matched", at: datetime = FRIDAY_EVENING + 20 * MINUTE) -> DeadlineMet:  # noqa: A002
+    """The police's room acts on that answer: it is who the unmatched child is."""
+    own = UUID(UNMATCHED.removeprefix("unmatched:"))
+    event = DeadlineMet(
+        deadline_id=own, child_id=UNMATCHED, kind=DeadlineKind.MATCH_BY_PERSON, due_by=at, met_at=at, late=False
+    )
+    heard = hear(event, id, at)
+    return heard.enveloped(replace(heard.envelope, cause_id=answer))  # type: ignore[no-any-return]
 
 
 def alerted(id: str = "alert", at: datetime = FRIDAY_EVENING, **changed: Any) -> SchoolAlerted:  # noqa: A002

@@ -15,6 +15,7 @@ from tests.handover_feed.samples import (
     OLU,
     SERVICE,
     UNMATCHED,
+    accepted,
     act,
     card,
     danger,
@@ -35,8 +36,8 @@ TOOK = act(HandoverAct.TAKEN, "asked", matter=UNMATCHED, id="took")
 
 def follows(*heard: Event, then: Event | None = None) -> tuple[list[MatterCued], list[HandoverActed], Matter]:
     """What goes on to the child when the last of these is heard."""
-    before = tell(*heard)
-    parts, after = decide(SERVICE, then or matched(), None, before)
+    before = tell(*heard, *([] if then else [matched()]))
+    parts, after = decide(SERVICE, then or accepted(), None, before)
     assert isinstance(after, Matter)
     own = of(HandoverActed, parts)
     for number, part in enumerate([*of(MatterCued, parts), *own]):
@@ -59,7 +60,7 @@ def test_notes_history_and_holder_follow_the_child() -> None:
 
 def test_the_card_that_it_leaves_is_closed() -> None:
     """Nobody holds two cards of one child, and no note waits where nobody looks any more."""
-    shown = card(unmatched(), TOOK, WROTE, matched())
+    shown = card(unmatched(), TOOK, WROTE, matched(), accepted())
     assert (shown.state, shown.taken_by) == (MatterState.CLOSED, None)
     assert all(fact.settled for fact in shown.facts)
 
@@ -86,9 +87,9 @@ def test_an_act_that_is_told_moves_nothing() -> None:
 
 def test_what_comes_after_the_answer_follows_too() -> None:
     """A note that was on its way when somebody said who it is."""
-    cues, _, _ = follows(unmatched(), matched(), then=WROTE)
+    cues, _, _ = follows(unmatched(), matched(), accepted(), then=WROTE)
     assert [[one.note_id for one in cue.followed.notes] for cue in cues if cue.followed] == [["wrote"]]
-    again, _, _ = follows(unmatched(), matched(), WROTE, then=WARNED)
+    again, _, _ = follows(unmatched(), matched(), accepted(), WROTE, then=WARNED)
     assert [[one.note_id for one in cue.followed.notes] for cue in again if cue.followed] == [["warned"]]
 
 
@@ -99,6 +100,24 @@ def test_what_came_twice_stands_once() -> None:
     twice = tell(*cues, before=once)
     assert twice.standing == once.standing
     assert twice.facts == once.facts
+
+
+def test_an_answer_that_was_refused_moves_nothing() -> None:
+    """It would tell of another child, and the danger of this one would be hidden (H7, H12)."""
+    wrong = matched("wrong").model_copy(update={"child_id": "child-other"})
+    wrong = hear(wrong, "wrong", AT + 19 * MINUTE)
+    shown = card(unmatched(immediate_danger="YES"), WROTE, wrong)
+    assert (shown.state, shown.interrupts) == (MatterState.OPEN, True)
+    parts, _ = decide(SERVICE, wrong, None, tell(unmatched(), WROTE))
+    assert of(MatterCued, parts) == []
+    cues, _, _ = follows(unmatched(), WROTE, wrong)
+    assert {cue.child_id for cue in cues} == {CHILD}
+
+
+def test_whichever_of_both_comes_first_it_follows() -> None:
+    """The answer and its acceptance come by two topics."""
+    cues, _, _ = follows(unmatched(), WROTE, accepted(), then=matched())
+    assert [cue.child_id for cue in cues] == [CHILD]
 
 
 def test_a_refused_act_does_not_follow() -> None:
@@ -126,7 +145,8 @@ def test_the_candidates_stand_on_the_card_as_the_directory_has_them() -> None:
     asked = card(unmatched(), directory=MemoryDirectory([closed])).question
     assert asked
     assert asked.candidates == []
-    assert card(unmatched(), matched()).question is None
+    assert card(unmatched(), matched()).question
+    assert card(unmatched(), matched(), accepted()).question is None
 
 
 def cued(at: timedelta = timedelta(), **what: object) -> MatterCued:

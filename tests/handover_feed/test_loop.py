@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ from tests.handover_feed.samples import (
     NIA,
     SERVICE,
     UNMATCHED,
+    accepted,
     act,
     alerted,
     contact,
@@ -234,7 +236,10 @@ async def test_what_follows_an_unmatched_child_stands_again_after_a_recovery(bus
     wrote = note(at=now(), by=there, to=there.team, matter=UNMATCHED)
     async with bus.running(SERVICE):
         await bus.hears(*fresh(unmatched(at=now()), took, wrote))
-        await bus.hears(*fresh(matched(at=now())))
+        [answer] = fresh(matched(at=now()))
+        await bus.hears(answer)
+        [stands] = fresh(accepted(at=now()))
+        await bus.hears(stands.enveloped(replace(stands.envelope, cause_id=answer.envelope.id)))
         await bus.hears(*fresh(meeting(now() + timedelta(hours=2))))
         await bus.all_quiet()
     before, closed = bus.card(), bus.card(UNMATCHED)

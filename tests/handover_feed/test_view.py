@@ -43,6 +43,7 @@ from tests.handover_feed.samples import (
     OLU,
     SERVICE,
     UNMATCHED,
+    accepted,
     act,
     alerted,
     card,
@@ -235,7 +236,7 @@ def test_what_refers_to_nothing_yet_is_no_card() -> None:
 
 def test_a_child_who_was_matched_has_one_open_card() -> None:
     """The question ends with its answer; what follows is on the child's own card."""
-    question = card(unmatched(), matched())
+    question = card(unmatched(), matched(), accepted())
     assert (question.matter_id, question.child_id, question.state) == (UNMATCHED, None, MatterState.CLOSED)
     assert [fact.kind for fact in question.facts] == [FactKind.UNMATCHED, FactKind.MATCHED]
     assert question.facts[0].settled

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from services.bus.events import Team
-from services.handover_feed.pages import forms, words
+from services.handover_feed.pages import forms, matching, words
 from services.handover_feed.pages.forms import Form
 from services.handover_feed.pages.shown import Shown
 from services.handover_feed.people.site import Staff
@@ -39,6 +39,7 @@ def can(m: Shown, staff: Staff) -> list[Can]:
 
 def _see_to(m: Shown, staff: Staff) -> list[Can]:
     found = [Can("decision", "Record a decision")] if m.card.child_id else []
+    found += [Can("match", "Say who this child is")] if m.card.question else []
     found.append(Can("close", "Close without a decision"))
     if m.card.team is not staff.team:
         found += [Can("back", "Take back to your side")] if m.card.handed_on_at else []
@@ -53,6 +54,8 @@ def form_of(path: str, m: Shown) -> Form | None:
     """What that path of the matter asks for; None if nothing is done by it."""
     if path == "decision":
         return forms.decision(m)
+    if path == "match":
+        return matching.form(m) if m.card.question else None
     return forms.lower(m) if path == "lower" else forms.FORMS.get(path)
 
 

@@ -41,21 +41,25 @@ async def opened(request: Request, staff: Staff, matter_id: str, known: set[str]
     Raises:
         Refused: there is none, or this worker said that there is or may be a conflict.
     """
+    around, m = await found(request, staff, matter_id, known)
+    if m.barred:
+        raise Refused(
+            403, "This is not open to you", "Nothing was done. Go back to the board, and pass it on unopened."
+        )
+    return around, m
+
+
+async def found(request: Request, staff: Staff, matter_id: str, known: set[str] | None = None) -> tuple[Frame, Shown]:
+    """The same, also if it is not open to this worker: then nothing of it may be shown.
+
+    Raises:
+        Refused: there is none.
+    """
     around = await frame(request, staff)
     card = await around.board.access.read(lambda connection: reading.card(connection, matter_id))
     if card is None:
         raise Refused(404, "Page not found", "There is nothing at this address on the board.")
-    m = around.show(card, known)
-    if m.barred:
-        raise Refused(
-            403,
-            "This is not open to you",
-            "You said that you are, or may be, connected with an adult in this case, so it is not shown to you.",
-            "Do not speak about it with anybody who may be involved. Tell a colleague or your manager now that "
-            f"a matter which changed {m.near(card.changed_at)} needs somebody else.",
-            "If you chose the wrong answer, your manager can help you: it cannot be changed here.",
-        )
-    return around, m
+    return around, around.show(card, known)
 
 
 async def declare(around: Frame, m: Shown, *, conflicted: bool) -> None:
@@ -116,6 +120,9 @@ DONE = {
     "lower": "The risk is lowered",
     "note": "Your note is on the board",
     "decision": "The decision is recorded, and whoever must know is told",
+    "ask-manager": "The on-call manager is asked",
+    "pass-on": "Passed on unopened",
+    "match": "It is recorded who this child is",
 }
 """By what was done: its result."""
 
@@ -125,6 +132,9 @@ THEN = {
     "to-day": ["The day team sees it at once. If anything else happens, it opens again."],
     "to-night": ["The night team sees it at once. If anything else happens, it opens again."],
     "close": ["If anything else happens, it opens again."],
+    "ask-manager": ["It stays open until somebody takes it. Telephone as well if it cannot wait."],
+    "pass-on": ["The other side sees it at once. If anything else happens, it opens again."],
+    "match": ["Whoever must know is told now. What follows stands on the child’s own card, with what was done here."],
 }
 
 
@@ -139,6 +149,9 @@ DOES = {
     "lower": {HandoverAct.RISK_CHANGED},
     "note": {HandoverAct.NOTED},
     "decision": {HandoverAct.CLOSED, HandoverAct.HANDED_TO_DAY, HandoverAct.HANDED_TO_NIGHT},
+    "ask-manager": {HandoverAct.PASSED_ON},
+    "pass-on": {HandoverAct.PASSED_ON},
+    "match": {HandoverAct.IDENTIFIED},
 }
 """By path: the acts that it does."""
 

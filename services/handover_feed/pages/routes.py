@@ -9,18 +9,18 @@ from fastapi.responses import RedirectResponse
 from starlette.responses import Response
 
 from services.bus.events import FamilyTold, HandoverAct, NoteKind, Outcome, RiskCriterion, SeenWhat, Team, Threshold
-from services.handover_feed.acting import acts, decisions, notes, seen
+from services.handover_feed.acting import acts, decisions, matches, notes, seen
 from services.handover_feed.acting.decisions import Decided
 from services.handover_feed.board import reading
 from services.handover_feed.board.reading import ActResult
 from services.handover_feed.door.context import board_of
-from services.handover_feed.pages import forms, lists, log, measures, shift
+from services.handover_feed.pages import barred, forms, lists, log, matching, measures, shift
 from services.handover_feed.pages import notes as by_itself
 from services.handover_feed.pages.can import can, child, form_of
 from services.handover_feed.pages.forms import Form, Typed
 from services.handover_feed.pages.frame import Frame, frame
 from services.handover_feed.pages.lists import Listing
-from services.handover_feed.pages.opened import act_id, addressed, came_meanwhile, declare, opened, told_of
+from services.handover_feed.pages.opened import act_id, addressed, came_meanwhile, declare, found, opened, told_of
 from services.handover_feed.pages.shown import Shown, mark
 from services.handover_feed.pages.words import CRITERIA
 from services.handover_feed.people.site import PAGES, SITE
@@ -30,7 +30,7 @@ from services.people.visit import form_of as sent_by
 
 router = APIRouter(route_class=PAGES.route, include_in_schema=False)
 
-PATHS = {*forms.FORMS, "decision", "lower", "conflict"}
+PATHS = {*forms.FORMS, *barred.PATHS, "decision", "lower", "conflict", "match"}
 CONFLICT_ERROR = ("Choose whether this could be about you or somebody close to you", "no-conflict")
 CAME = "Something new came in while you had this open: read it, then send this again"
 
@@ -90,7 +90,7 @@ async def form(request: Request, visit: Visit, matter_id: str, what: str) -> Res
     """The page of a form; the address of what a button alone sends leads to its matter."""
     if what not in PATHS:  # an id with a slash in it
         return await matter(request, visit, f"{matter_id}/{what}")
-    around, m = await opened(request, visit.staff, matter_id)
+    around, m = await found(request, visit.staff, matter_id)
     asked = form_of(what, m)
     if m.withheld or asked is None or not asked.fields:
         return RedirectResponse(m.href, 303)
@@ -102,7 +102,9 @@ async def form(request: Request, visit: Visit, matter_id: str, what: str) -> Res
 async def matter(request: Request, visit: Visit, matter_id: str) -> Response:
     """One matter; before it opens, the question about a conflict where it asks for one (H3)."""
     known = set(request.query_params["seen"].split("-")) if "seen" in request.query_params else None
-    around, m = await opened(request, visit.staff, matter_id, known)
+    around, m = await found(request, visit.staff, matter_id, known)
+    if m.barred:
+        return await barred.page(request, visit, around, m)
     if m.withheld:
         return PAGES.render(request, "conflict.html", m=m, **around.context)
     seen.saw(around.board, visit.staff.person_id, visit.staff.team, SeenWhat.MATTER, m.id)
@@ -131,6 +133,9 @@ async def conflict(request: Request, visit: Visit, matter_id: str) -> Response:
     return RedirectResponse(m.href, 303)
 
 
+router.include_router(barred.router)
+
+
 @router.post("/board/matters/{matter_id:path}/{what}")
 async def act(request: Request, visit: Visit, matter_id: str, what: str) -> Response:
     """What a form says is done, if nothing is missing; what was typed is kept if something is."""
@@ -157,6 +162,11 @@ async def act(request: Request, visit: Visit, matter_id: str, what: str) -> Resp
         result = await decisions.decide(
             around.board, visit.staff, m.id, _decided(typed), act_id=own_id, addresses=addresses,
             then=HandoverAct(typed.one("then")),
+        )  # fmt: skip
+    elif what == "match":
+        result = await matches.match(
+            around.board, visit.staff, m.id, typed.one("child_id"), typed.text("reason"), act_id=own_id,
+            addresses=addresses,
         )  # fmt: skip
     else:
         result = await acts.do(
@@ -187,8 +197,12 @@ def _form(
 ) -> Response:
     wrong = [(said, name) for name, said in typed.errors.items()]
     shown = {**around.context, "error": wrong or None}
+    template = "form.html"
+    if asked.path == "match" and m.card.question:
+        template = "match.html"
+        shown |= {"evidence": matching.evidence(m), "candidates": m.card.question.candidates}
     return PAGES.render(
-        request, "form.html", status, m=m, form=asked, typed=typed.values, errors=typed.errors,
+        request, template, status, m=m, form=asked, typed=typed.values, errors=typed.errors,
         act_id=own_id or str(uuid4()), **shown,
     )  # fmt: skip
 

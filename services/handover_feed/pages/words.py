@@ -24,7 +24,7 @@ FACTS = {
     "CONTACT": "Contact",
     "ALERT_UNREAD": "Domestic abuse alert not read",
     "INFORMATION_REQUESTED": "Information asked for",
-    "STRATEGY_DISCUSSION": "Strategy discussion called",
+    "STRATEGY_DISCUSSION": "Strategy discussion",
     "DECISION": "Decision",
     "DEADLINE_COMING": "Deadline",
     "DEADLINE_MISSED": "Deadline missed",
@@ -45,6 +45,8 @@ ACTS = {
     HandoverAct.CLOSED: "closed this",
     HandoverAct.RISK_CHANGED: "judged that a risk no longer holds",
     HandoverAct.NOTED: "wrote a note",
+    HandoverAct.PASSED_ON: "passed this on without opening it",
+    HandoverAct.IDENTIFIED: "said who this child is",
     HandoverAct.UNKNOWN: "did something that this page has no words for",
 }
 
@@ -56,6 +58,8 @@ TRIED = {
     HandoverAct.TAKEN_BACK: "tried to take this back",
     HandoverAct.CLOSED: "tried to close this",
     HandoverAct.RISK_CHANGED: "tried to lower a risk",
+    HandoverAct.PASSED_ON: "tried to pass this on without opening it",
+    HandoverAct.IDENTIFIED: "tried to say who this child is",
     HandoverAct.UNKNOWN: "tried something that this page has no words for",
 }
 
@@ -195,6 +199,7 @@ def _years(years: int) -> str:
 
 
 FILTERS: Mapping[str, Callable[..., Any]] = {
+    "day": day,
     "act": lambda one: act(one.act, refused=one.refused is not None),
     "fact": fact,
     "moment": moment,
