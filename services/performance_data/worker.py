@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack, suppress
+import fcntl
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, contextmanager, suppress
 from datetime import date, datetime
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 import structlog
@@ -18,7 +21,6 @@ from services.bus.health import Health
 from services.bus.run import broker_for, codec_for
 from services.bus.secrets import password_of
 from services.bus.settings import Settings
-from services.embedded.files import FileLock
 from services.performance_data import answering
 from services.performance_data.counting import count
 from services.performance_data.facts import unpack
@@ -74,18 +76,14 @@ class Statistics:
             UserMistake: another process uses the folder, or a topic is missing.
             Surroundings: Faust ended or left an event out; the next start goes on after what is held.
         """
-        folder(self._at).mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = FileLock(folder(self._at) / "lock")
-        if not lock.acquire():
-            raise UserMistake(f"process {lock.holder} computes the performance data of {self._at.data_dir} already")
-        try:
+        with alone(folder(self._at)):
             await self._run()
-        finally:
-            lock.release()
         if self._fault is not None:
             raise self._fault
 
     async def _run(self) -> None:
+        # Two threads: one looks where the log ends, the other counts. More would each keep memory of their own.
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(2))
         self._health.waiting("looking how far the log was read")
         partitions = await self._patiently(self._log.partitions)
         self._next = await self._patiently(partial(self._set_back, partitions))
@@ -191,6 +189,18 @@ class Statistics:
 
     def _count(self, months: Sequence[date], now: datetime, behind: int) -> Figures:
         return count(((key.hex(), unpack(value)) for key, value in self._table.items()), months, now, behind)
+
+
+@contextmanager
+def alone(where: Path) -> Iterator[None]:
+    """Hold the folder, as the kernel frees it when the process ends, however it ends."""
+    where.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (where / "lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserMistake(f"another process has {where}, where the performance data are kept") from None
+        yield
 
 
 async def _stopped(app: Any) -> None:
