@@ -103,6 +103,10 @@ EXPOSED: dict[str, Metric] = {
     "safebus_recipients_unread": _of("gauge", where="lag-monitor"),
     "safebus_recipients_oldest_unread_seconds": _of("gauge", where="lag-monitor"),
     "safebus_recipients_webhook_failing": _of("gauge", where="lag-monitor"),
+    "safebus_probe_seconds": _of("histogram", "service", where="lag-monitor"),
+    "safebus_probe_last_success_timestamp_seconds": _of("gauge", "service", where="lag-monitor"),
+    "safebus_probes_sent_total": _of("counter", where="lag-monitor"),
+    "safebus_probes_failed_total": _of("counter", where="lag-monitor"),
     "safebus_process_ready": _of("gauge", "process", where="lag-monitor"),
     "safebus_process_restarts_total": _of("counter", "process", where="lag-monitor"),
 }
