@@ -31,6 +31,9 @@ BY_CHILD: Final = ("child_id", "origin")
 """Keys of topics in which all of one child's records stand in one partition; a dead letter has its origin's key."""
 
 AT_ONCE: Final = 5_000
+CATCHING_UP: Final = 50_000
+"""Records of the past that are held back, so that they can be put in order."""
+
 PATIENCE: Final = 15.0
 """Seconds without any answer after which the broker is away."""
 
@@ -106,7 +109,7 @@ class Log:
         if not self.refused:
             return None
         named = ", ".join(sorted(self.refused))
-        return f"{self.principal} may not read {named}, or they are not there: what they hold is missing here"
+        return f"{self.principal} may not read this, or it is not there, and it is missing here: {named}"
 
     @property
     def topics(self) -> list[str]:
@@ -157,13 +160,27 @@ class Log:
     async def follow(
         self, topics: Iterable[str], *, child: str | None = None, since: datetime | None = None
     ) -> AsyncIterator[list[Read]]:
-        """What comes from now on, or came since; until the caller is cancelled. A broker that is away is waited for."""
+        """What comes from now on, or came since; until the caller is cancelled. A broker that is away is waited for.
+
+        What has come already is put in the order in which the broker took it, across partitions.
+
+        Raises:
+            NotPermitted: none of these topics may be read.
+        """
+        topics = list(topics)
         begins, ends = await self._in_thread(self._bounds, topics, child, since)
         await self._in_thread(self._assign, begins if since else ends)
+        behind = {place for place in begins if since and begins[place] < ends[place]}
+        waiting: list[Read] = []
         while not self._stopping:
-            records, _ = await self._in_thread(self._next, patiently=True)
-            if records:
-                yield records
+            records, ended = await self._in_thread(self._next, patiently=True)
+            if self.refused.issuperset(topics):
+                raise NotPermitted(str(self.refusal))
+            behind -= ended | {place for place in behind if place[0] in self.refused}
+            waiting += records
+            if waiting and (not behind or len(waiting) > CATCHING_UP):
+                yield sorted(waiting, key=lambda record: record.timestamp)
+                waiting = []
 
     async def at(self, places: Collection[Place]) -> dict[Place, Read]:
         """The records that stand there; those that are gone are left out."""
