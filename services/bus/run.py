@@ -34,7 +34,7 @@ from services.bus.recovery import Recovery
 from services.bus.registry import Registry
 from services.bus.secrets import password_of
 from services.bus.service import Service
-from services.bus.settings import Settings, settings
+from services.bus.settings import Settings, settings_or_end
 from services.bus.store import Store
 from services.bus.stored import stored
 
@@ -102,7 +102,7 @@ def run_room(name: str, make: Callable[[Settings, Health], Room]) -> None:
 
 
 def _as_a_process(name: str, serve: Callable[[Settings], Coroutine[Any, Any, int]]) -> None:
-    at = settings()
+    at = settings_or_end()
     configure(at)
     tune_the_interpreter()
     code = 1

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from functools import cache
 from pathlib import Path
 from typing import Literal
 
 from platformdirs import user_cache_path, user_data_path
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from services.bus.errors import EXIT_MISTAKE
 
 HERE = Path(__file__).resolve().parent.parent
 ROOT = HERE.parent if (HERE.parent / "topics.yaml").exists() else HERE
@@ -207,3 +210,19 @@ class Settings(BaseSettings):
 def settings() -> Settings:
     """The process's settings, read once."""
     return Settings()
+
+
+def settings_or_end() -> Settings:
+    """The same, for a process that can do nothing without them: what is wrong ends it, with one sentence for each."""
+    try:
+        return settings()
+    except ValidationError as error:
+        print(wrong_settings(error), file=sys.stderr)  # noqa: T201 - there is no log without settings
+        sys.exit(EXIT_MISTAKE)
+
+
+def wrong_settings(error: ValidationError) -> str:
+    """A sentence for each setting that is wrong, without what it was set to: that may be a secret."""
+    faults = error.errors(include_input=False, include_url=False)
+    said = ((str(fault["loc"][0]).upper(), fault["msg"]) for fault in faults)
+    return "\n".join(f"SAFEBUS_{name}: {words[0].lower()}{words[1:]}" for name, words in said)

@@ -37,7 +37,9 @@ def told(error: BaseException) -> tuple[str, int]:
     if isinstance(error, SafebusError):
         return str(error), error.exit_code
     if type(error).__name__ == "ValidationError" and getattr(error, "title", "") == "Settings":
-        return _wrong_settings(error), EXIT_MISTAKE
+        from services.bus.settings import wrong_settings
+
+        return wrong_settings(error), EXIT_MISTAKE  # type: ignore[arg-type]
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "the disk is full; free some of it, or choose another SAFEBUS_DATA_DIR", EXIT_TRY_AGAIN
     if isinstance(error, OSError) and error.filename is not None:
@@ -47,9 +49,3 @@ def told(error: BaseException) -> tuple[str, int]:
         f"safebus met a fault of its own ({type(error).__name__}); the same with `safebus --debug` shows where",
         SafebusError.exit_code,
     )
-
-
-def _wrong_settings(error: BaseException) -> str:
-    faults = error.errors(include_input=False, include_url=False)  # type: ignore[attr-defined]
-    said = ((str(fault["loc"][0]).upper(), fault["msg"]) for fault in faults)
-    return "\n".join(f"SAFEBUS_{name}: {words[0].lower()}{words[1:]}" for name, words in said)

@@ -62,4 +62,12 @@ def service(duty: Duty) -> Service:
     )
 
 
-SERVICE = service(duty_of(Settings()))  # read afresh: nobody's cached settings are made by importing this
+def __getattr__(name: str) -> Service:
+    """SERVICE is wired when it is asked for: settings that are wrong break no import.
+
+    Raises:
+        pydantic.ValidationError: they are.
+    """
+    if name != "SERVICE":
+        raise AttributeError(name)
+    return service(duty_of(Settings()))  # read afresh: nobody's cached settings are made by this
