@@ -20,6 +20,7 @@ from services.bus.settings import Settings
 from services.lag_monitor.exposition import Exposition
 from services.lag_monitor.kept import Kept
 from services.lag_monitor.lag import Snapshot
+from services.lag_monitor.ops.serve import open_ops
 from services.lag_monitor.telling import Teller
 from services.lag_monitor.troubles import State, Troubles
 from services.lag_monitor.watch import Watch
@@ -73,7 +74,7 @@ class Monitor:
         shown = Exposition(lambda: self.watch.latest)
         REGISTRY.register(shown)
         try:
-            async with Teller(self._at, self._kept) as teller:
+            async with open_ops(self._at, self.watch), Teller(self._at, self._kept) as teller:
                 while not self._stopping.is_set():
                     began = time.monotonic()
                     await self._look(teller)

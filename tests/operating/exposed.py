@@ -51,6 +51,9 @@ def _of(kind: Kind, *labels: str, where: str = "each") -> Metric:
     return Metric(kind, frozenset(labels), where)
 
 
+PLACE = ("consumergroup", "topic", "partition")
+OF_A_PLACE = ("lag", "lag_seconds", "current_offset")
+
 EXPOSED: dict[str, Metric] = {
     # Every process
     "safebus_build_info": _of("gauge", "version"),
@@ -91,15 +94,18 @@ EXPOSED: dict[str, Metric] = {
     "safebus_board_danger_untaken": _of("gauge", where="handover-feed"),
     "safebus_board_escalations_unreached": _of("gauge", where="handover-feed"),
     # The lag monitor
-    "kafka_consumergroup_lag": _of("gauge", "consumergroup", "topic", "partition", where="lag-monitor"),
-    "kafka_consumergroup_lag_seconds": _of("gauge", "consumergroup", "topic", "partition", where="lag-monitor"),
+    **{f"kafka_consumergroup_{name}": _of("gauge", *PLACE, where="lag-monitor") for name in OF_A_PLACE},
+    "kafka_consumergroup_lag_sum": _of("gauge", "consumergroup", "topic", where="lag-monitor"),
     "kafka_consumergroup_members": _of("gauge", "consumergroup", where="lag-monitor"),
-    "safebus_group_lost_events": _of("gauge", "consumergroup", where="lag-monitor"),
-    "safebus_group_verdict": _of("gauge", "consumergroup", "verdict", where="lag-monitor"),
-    "safebus_group_passed_by_seconds": _of("gauge", "consumergroup", where="lag-monitor"),
-    "safebus_lag_known": _of("gauge", where="lag-monitor"),
+    "kafka_topic_partition_current_offset": _of("gauge", "topic", "partition", where="lag-monitor"),
+    "kafka_topic_partition_oldest_offset": _of("gauge", "topic", "partition", where="lag-monitor"),
+    "safebus_lag_up": _of("gauge", where="lag-monitor"),
     "safebus_lag_measured_timestamp_seconds": _of("gauge", where="lag-monitor"),
+    "safebus_lag_verdict": _of("gauge", "consumergroup", "verdict", where="lag-monitor"),
+    "safebus_lag_lost_events": _of("gauge", "consumergroup", "topic", where="lag-monitor"),
+    "safebus_lag_passed_by_timestamp_seconds": _of("gauge", "consumergroup", where="lag-monitor"),
     "safebus_lag_alerts_total": _of("counter", "channel", "outcome", where="lag-monitor"),
+    "safebus_recipients_up": _of("gauge", where="lag-monitor"),
     "safebus_recipients_unread": _of("gauge", where="lag-monitor"),
     "safebus_recipients_oldest_unread_seconds": _of("gauge", where="lag-monitor"),
     "safebus_recipients_webhook_failing": _of("gauge", where="lag-monitor"),
@@ -111,12 +117,10 @@ EXPOSED: dict[str, Metric] = {
     "safebus_process_restarts_total": _of("counter", "process", where="lag-monitor"),
 }
 
-OF_THE_EXPORTER = {
-    name
-    for name in EXPOSED
-    if name.startswith(("kafka_", "safebus_group_", "safebus_recipients_", "safebus_process_", "safebus_lag_"))
+MADE_WHEN_ASKED = {
+    name for name in EXPOSED if name.startswith(("kafka_", "safebus_recipients_", "safebus_process_", "safebus_lag_"))
 } - {"safebus_lag_alerts_total"}
-"""What services/lag_monitor/ops/exporter.py makes when it is asked."""
+"""What the lag monitor makes of what it knows, when it is asked (exposition.py, ops/exporter.py)."""
 
 OTHERS = ("python_", "process_")
 """Prefixes of what the client library tells of itself: memory, CPU, open files, garbage collection."""

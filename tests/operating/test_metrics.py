@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
 
@@ -13,11 +13,12 @@ from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.metrics import MetricWrapperBase
 
 from services.bus.settings import HERE
+from services.lag_monitor.exposition import Exposition
 from services.lag_monitor.lag import Snapshot
 from services.lag_monitor.ops.desk import Desk
 from services.lag_monitor.ops.exporter import exported
 from tests.operating import desks
-from tests.operating.exposed import CATALOGUE, EXPOSED, LABELS, OF_THE_EXPORTER, OTHERS
+from tests.operating.exposed import CATALOGUE, EXPOSED, LABELS, MADE_WHEN_ASKED, OTHERS
 from tests.operating.scraping import families, faults
 
 UNITS = ("_seconds", "_bytes", "_timestamp_seconds")
@@ -45,33 +46,23 @@ def test_every_metric_is_written_down_with_its_labels() -> None:
     """Whoever adds one says so in the allow-list, where what bounds its labels is decided."""
     told = {name: (c._type, frozenset(c._labelnames)) for name, c in ours().items()}
     assert told == {name: (m.kind, m.labels) for name, m in EXPOSED.items() if name in told}
-    assert set(EXPOSED) - OF_THE_EXPORTER - set(told) == set(), "listed, and nothing has it"
+    assert set(EXPOSED) - MADE_WHEN_ASKED - set(told) == set(), "listed, and nothing has it"
 
 
 def test_what_is_told_of_lag_is_written_down_too(tmp_path: Path) -> None:
     """What is made only when it is asked for: all of it, with its labels and their values, and nothing else."""
     desk, registry = desks.ill(tmp_path), CollectorRegistry()
     desk.lag = desks.Seen([snapshot_at_risk(desk)])
+    registry.register(Exposition(lambda: desk.lag.latest))
     with exported(desk, registry):
         text = generate_latest(registry).decode()
-    assert set(families(text)) == OF_THE_EXPORTER
+    assert set(families(text)) == MADE_WHEN_ASKED
     assert not [fault for fault in faults(text, "lag-monitor") if "does not tell" not in fault]
-    assert 'safebus_group_verdict{consumergroup="mash-outcomes",verdict="stalled"} 1.0' in text
-    assert 'safebus_group_verdict{consumergroup="mash-outcomes",verdict="ok"} 0.0' in text
+    assert 'safebus_lag_verdict{consumergroup="mash-outcomes",verdict="stalled"} 1.0' in text
+    assert 'safebus_lag_verdict{consumergroup="mash-outcomes",verdict="ok"} 0.0' in text
     assert 'kafka_consumergroup_lag{consumergroup="mash-outcomes",partition="3",topic="mash.decisions.v1"}' in text
     assert "110312" not in text
-    assert generate_latest(registry) == b"", "nothing stale"
-
-
-def test_lag_that_is_not_known_is_not_told(tmp_path: Path) -> None:
-    """A broker that is away takes the numbers away, and one of them says so."""
-    desk, registry = desks.quiet(tmp_path), CollectorRegistry()
-    desk.lag = desks.Seen([Snapshot(datetime.now(UTC), (), (), "the broker is away", "the gateway is away")])
-    with exported(desk, registry):
-        told = families(generate_latest(registry).decode())
-    assert told["safebus_lag_known"].samples[0].value == 0
-    assert "safebus_recipients_unread" not in told
-    assert not told["kafka_consumergroup_lag"].samples
+    assert "safebus_process" not in generate_latest(registry).decode(), "nothing stale"
 
 
 def snapshot_at_risk(desk: Desk) -> Snapshot:
