@@ -34,6 +34,8 @@ LOOKS, APART = 4, 1.5
 """Without a monitor, so many looks, so many seconds apart: what moves and what stands shows only in time."""
 STALE: Final = timedelta(seconds=15)
 MOST_SHOWN: Final = 8
+NEAR: Final = timedelta(days=60)
+"""Only what the broker removes within so long is worth a word while something else is the matter."""
 
 _SNAPSHOT = TypeAdapter(Snapshot)
 _STYLES: Final = {
@@ -173,7 +175,7 @@ def shown(seen: Seen, partitions: bool) -> Sequence[Table | Text]:
     parts: list[Table | Text] = [_head(groups), _groups(groups, found.at, since=seen.by_monitor)]
     unread = [part for group in groups for part in _unread(group, all_of_them=partitions)]
     if unread:
-        parts += [Text(), _partitions(unread)]
+        parts += [Text(), _partitions(unread, offsets=partitions)]
     if waiting := [one for one in found.recipients if one.unread or one.webhook_failing_since]:
         parts += [Text(), _recipients(waiting, found.at)]
     return [*parts, _foot(seen)]
@@ -208,14 +210,14 @@ def _groups(groups: Sequence[GroupLag], now: datetime, *, since: bool) -> Table:
             str(group.members),
         ]
         row += [lasting((now - group.since).total_seconds())] if since else []
-        table.add_row(*row, _why(group))
+        table.add_row(*row, _why(group, now))
     return table
 
 
-def _why(group: GroupLag) -> str:
+def _why(group: GroupLag, now: datetime) -> str:
     unmeasured = [part for part in group.partitions if part.fault]
     why = group.why
-    if group.passed_by_at is not None and group.verdict is not Verdict.at_risk:
+    if group.passed_by_at is not None and group.verdict is not Verdict.at_risk and group.passed_by_at - now < NEAR:
         why += f"; the broker keeps it until {moment(group.passed_by_at)}"
     if unmeasured:
         why += f"; {len(unmeasured)} partitions could not be measured: {unmeasured[0].fault}"
@@ -230,22 +232,21 @@ def _unread(group: GroupLag, *, all_of_them: bool) -> Sequence[PartitionLag]:
     return [] if group.verdict is Verdict.ok else found[:MOST_SHOWN]
 
 
-def _partitions(unread: Sequence[PartitionLag]) -> Table:
+def _partitions(unread: Sequence[PartitionLag], *, offsets: bool) -> Table:
     table = _table()
-    for name in ("group", "topic"):
-        table.add_column(name, no_wrap=True)
-    for name in ("partition", "has read to", "ends at", "unread", "oldest"):
+    table.add_column("group", no_wrap=True)
+    table.add_column("partition", overflow="fold")
+    for name in ("unread", "oldest", *(("read to", "ends at") if offsets else ())):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("")
     for one in unread:
+        read_to = "" if one.committed is None else str(one.committed)
         table.add_row(
             one.group,
-            one.topic,
-            str(one.partition),
-            "nothing" if one.committed is None else str(one.committed),
-            str(one.end),
+            f"{one.topic}[{one.partition}]",
             f"{one.behind:,}",
             lasting(one.seconds) if one.behind else "",
+            *((read_to, str(one.end)) if offsets else ()),
             _notes(one),
         )
     return table

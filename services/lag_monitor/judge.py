@@ -18,7 +18,8 @@ from services.lag_monitor.words import events, lasting, moment
 REBALANCING = ("preparing_rebalancing", "completing_rebalancing")
 
 EMPTY_TWICE = 2
-"""Sightings in a row without a member: one may fall between a worker that leaves and the next that comes."""
+"""Sightings in a row without a member, unless it was never seen with one: a single one may fall between a worker that
+leaves and the next that comes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,7 @@ class _Moved:
 
 class _Case:
     def __init__(self, seen: Sequence[Sighting], about: About, pace: Pace) -> None:
-        self._seen, self._about, self._pace = seen, about, pace
+        self._seen, self._about, self._pace = tuple(seen), about, pace
         self._now = seen[-1]
         self._parts = tuple(self._now.measured.values())
         self._behind = self._now.behind
@@ -131,8 +132,7 @@ class _Case:
         if passed and passed.soon:
             yield (
                 Verdict.at_risk,
-                f"the broker removes the first unread event of {passed.place} from {moment(passed.at)} on; "
-                f"{self._waits()}",
+                f"the broker removes the first unread event of {passed.place} from {moment(passed.at)} on",
             )
         yield from self._stopped()
         yield from self._stalled()
@@ -173,9 +173,9 @@ class _Case:
             )
 
     def _stopped(self) -> Iterator[tuple[Verdict, str]]:
-        last = self._seen[-EMPTY_TWICE:]
-        if len(last) == EMPTY_TWICE and not any(one.members for one in last) and (self._about.expected or self._behind):
-            yield Verdict.stopped, f"no process of it is connected; {self._waits()}"
+        members = any(one.members for one in self._seen[-EMPTY_TWICE:])
+        if not members and (self._about.expected or self._behind):
+            yield Verdict.stopped, "no process of it is connected"
 
     def _stalled(self) -> Iterator[tuple[Verdict, str]]:
         if not self._now.members:
@@ -186,11 +186,11 @@ class _Case:
             for_so_long = lasting(max(one.stood for one in standing))
             yield (
                 Verdict.stalled,
-                f"it is connected, yet has committed nothing for {for_so_long}{shared}; {self._waits()}",
+                f"it is connected, yet has committed nothing for {for_so_long}{shared}",
             )
         starved = [one.now for one in standing if one.stood >= self._pace.starved]
         if starved:
-            yield Verdict.stalled, f"it does not get on with {_places(starved)}, though with others; {self._waits()}"
+            yield Verdict.stalled, f"it does not get on with {_places(starved)}, though with others"
 
     def _slow(self) -> Iterator[tuple[Verdict, str]]:
         seconds = self._spans()
@@ -198,25 +198,19 @@ class _Case:
             return
         shrinks = self._shrinking()
         if shrinks is None:
-            yield Verdict.slow, f"it reads, but does not catch up; {self._waits()}{self._growth(seconds)}"
+            yield Verdict.slow, f"it reads, but does not catch up{self._growth(seconds)}"
         elif self._behind / shrinks > self._pace.patience:
-            yield Verdict.slow, f"it will have caught up only in {lasting(self._behind / shrinks)}; {self._waits()}"
+            yield Verdict.slow, f"it will have caught up only in {lasting(self._behind / shrinks)}"
 
     def _well(self) -> str:
         if not self._behind:
             return "everything is read" if self._now.members else "nobody reads it now, and nothing is unread"
         shrinks = self._shrinking()
         if shrinks is not None and self._oldest >= self._pace.late:
-            return f"catching up, {lasting(self._behind / shrinks)} left; {self._waits()}"
-        return self._waits()
+            return f"catching up, {lasting(self._behind / shrinks)} left"
+        return "it reads as events come"
 
     # What they ask
-
-    def _waits(self) -> str:
-        if not self._behind:
-            return "nothing is unread"
-        verb = "waits" if self._behind == 1 else "wait"
-        return f"{events(self._behind)} {verb}, the first for {lasting(self._oldest)}"
 
     def _growth(self, seconds: float) -> str:
         grown = self._behind - self._seen[0].behind

@@ -83,7 +83,7 @@ class GroupLag:
     """The most of its partitions."""
     verdict: Verdict
     why: str
-    """One clause in plain words, without a name of anyone."""
+    """One clause in plain words, without a name of anyone; how much waits, `behind` and `seconds` say."""
     since: datetime
     """UTC; since when the verdict has been this one."""
     passed_by_at: datetime | None

@@ -19,7 +19,7 @@ from services.bus.health import Health
 from services.bus.settings import Settings
 from services.lag_monitor.exposition import Exposition
 from services.lag_monitor.kept import Kept
-from services.lag_monitor.lag import Snapshot
+from services.lag_monitor.lag import Snapshot, Verdict
 from services.lag_monitor.ops.serve import open_ops
 from services.lag_monitor.telling import Teller
 from services.lag_monitor.troubles import State, Troubles
@@ -113,7 +113,9 @@ class Monitor:
             except Surroundings as error:
                 log.warning("waiting", reason=str(error))
                 return False
-            self.watch.marks, self.watch.since, self._troubles.open = marks, verdicts, troubles
+            # What is well has to be seen for a while before a trouble is over, so that counts from now on.
+            self.watch.since = {group: told for group, told in verdicts.items() if told[0] is not Verdict.ok}
+            self.watch.marks, self._troubles.open = marks, troubles
             self._opened = True
         return True
 

@@ -10,15 +10,16 @@ from typing import NamedTuple
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from services.lag_monitor.lag import Snapshot, Verdict
-from services.lag_monitor.words import lasting, moment
+from services.lag_monitor.words import lasting, moment, waiting
 
 BROKER = "kafka"
 """The subject of a trouble that is no group's: the broker cannot be asked."""
 AWAY = "away"
 OK = Verdict.ok.value
 
-ENDED_AFTER = timedelta(seconds=30)
-"""A trouble is over once all was well for so long: a service that keeps ending is one trouble."""
+ENDED_AFTER = timedelta(seconds=45)
+"""A trouble is over once all was well for so long: a service that keeps ending is one trouble, and a monitor that has
+just begun takes up to half a minute to see that a group is slow."""
 
 UNPROVEN_AFTER = timedelta(seconds=60)
 """A group that was not seen at work since the monitor, or the broker, came up has so long to come up itself."""
@@ -124,7 +125,8 @@ class Troubles:
         for group in found.groups:
             if group.members and group.verdict is Verdict.ok:
                 self._at_work.add(group.group)
-            yield group.group, Standing(group.verdict.value, group.why, group.since, group.group in self._at_work)
+            why = "; ".join(filter(None, (group.why, waiting(group.behind, group.seconds))))
+            yield group.group, Standing(group.verdict.value, why, group.since, group.group in self._at_work)
 
     def _change(self, subject: str, now: Standing, at: datetime) -> Change | None:
         trouble, lasted = self.open.get(subject), at - now.since

@@ -10,6 +10,11 @@ def events(number: int) -> str:
     return f"{number:,} event{'' if number == 1 else 's'}"
 
 
+def waiting(number: int, seconds: float) -> str:
+    """`3 events wait, the first for 4 min`; empty when nothing does."""
+    return f"{events(number)} {'waits' if number == 1 else 'wait'}, the first for {lasting(seconds)}" if number else ""
+
+
 def lasting(seconds: float) -> str:
     """`0 s`, `45 s`, `4 min`, `2 h 05`, `3 d`; never more than two figures' worth."""
     whole = round(max(0.0, seconds))
