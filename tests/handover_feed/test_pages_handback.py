@@ -6,9 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 
-from services.bus.events import Team
+from services.bus.envelope import Envelope
+from services.bus.events import EscalationState, HandoverEscalated, Team
 from services.handover_feed.acting import shifts
 from services.handover_feed.door.context import Board
+from services.handover_feed.shifts import shift_of
 from tests.handover_feed import night
 from tests.handover_feed.cards import NIGHT_WORKER, card
 from tests.handover_feed.conftest import tell
@@ -80,3 +82,45 @@ async def test_who_is_off_duty_is_shown_nothing_left(board: Board, fold: Fold, c
     await tell(board, card("child-night"))
     await sign_in(board, client, "worker-day", "Dee Day")
     assert "Left by" not in (await client.get("/board")).text
+
+
+async def test_what_the_other_side_left_is_counted_as_open_now(board: Board, client: httpx.AsyncClient) -> None:
+    """The number beside the first place says how many matters stand there, with those that nobody handed on."""
+    await tell(board, card("child-left", team=Team.DAY), card("child-own"))
+    await sign_in(board, client)
+    page = (await client.get("/board")).text
+    assert 'Open now <span class="places__count">2</span>' in page
+    assert "1 matter nobody has taken. The worst is first. Besides, the day team has left 1." in page
+
+
+async def test_the_end_of_a_shift_offers_no_close_before_it_can_be_closed(
+    board: Board, client: httpx.AsyncClient
+) -> None:
+    """A button that can only refuse is none: the page says from when on."""
+    await sign_in(board, client)
+    early = (await client.get("/board/shift")).text
+    assert "It can be closed from 08:00 on." in early
+    assert "<button" not in early[early.index('id="close-title"') : early.index("See what this shift")]
+    board.clock.step(MORNING)
+    client.cookies.clear()
+    await sign_in(board, client, name="Priya Nair")
+    assert 'id="close"' in (await client.get("/board/shift")).text
+
+
+async def test_a_summary_counts_what_was_escalated_in_its_own_shift(
+    board: Board, fold: Fold, client: httpx.AsyncClient
+) -> None:
+    """A card goes on telling of an escalation of last week."""
+    old = card("child-old", escalation="The on-call manager was paged.", changed_at=night.NOW)
+    await tell(board, old, card("child-new", changed_at=night.NOW), due("child-old", 7), due("child-new", 0))  # type: ignore[arg-type]
+    found = await shifts.summary(board, shift_of(night.NOW))
+    assert [one.matter_id for one in found.escalated] == ["child-new"]
+
+
+def due(matter_id: str, days_ago: int) -> HandoverEscalated:
+    at = night.NOW - timedelta(days=days_ago, minutes=5)
+    event = HandoverEscalated(
+        escalation_id=matter_id, matter_id=matter_id, child_id=matter_id, state=EscalationState.DUE, waiting_since=at,
+        happened_at=at, attempts=0,
+    )  # fmt: skip
+    return event.enveloped(Envelope(f"{matter_id} due", "urn:safebus:handover-feed", event.topic, at))

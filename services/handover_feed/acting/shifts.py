@@ -22,6 +22,7 @@ from services.handover_feed.acting.who import Staff, worker
 from services.handover_feed.board import reading
 from services.handover_feed.board.reading import Passage
 from services.handover_feed.board.tables import card
+from services.handover_feed.paging import pages
 from services.handover_feed.shifts import Shift, shift_of
 from services.handover_feed.wiring import duty_of
 
@@ -104,7 +105,7 @@ async def close(board: Board, staff: Staff, *, stays: Collection[str] = ()) -> C
         stays: ids of the matters of which the worker said that they stay with this side.
     """
     shift, team = own_shift(board, staff.team), staff.team
-    if (opens := shift.ends_at - CLOSES_FROM) > board.clock.now():
+    if (opens := closes_from(shift)) > board.clock.now():
         return Closing(shift, [], TOO_EARLY.format(_clock(shift.ends_at), _clock(opens)))
     if left := await unaddressed(board, team, stays):
         return Closing(shift, left, NOT_YET.format(len(left)))
@@ -204,8 +205,19 @@ async def summary(board: Board, shift: Shift) -> Summary:
         handed_on=acts(HandoverAct.HANDED_TO_DAY, HandoverAct.HANDED_TO_NIGHT, HandoverAct.TAKEN_BACK),
         lowered=acts(HandoverAct.RISK_CHANGED),
         waiting=[(one, shift.ends_at - one.waiting_since) for one in waiting if one.waiting_since],
-        escalated=[p.card for p in passages if p.card.escalation],
+        escalated=await board.access.read(lambda connection: _escalated(connection, since_us, until_us)),
     )
+
+
+def _escalated(connection: sa.Connection, since_us: int, until_us: int) -> list[MatterChanged]:
+    """Within the shift, whatever a card still says of an earlier one."""
+    found = (reading.card(connection, matter_id) for matter_id in pages.escalated(connection, since_us, until_us))
+    return [one for one in found if one is not None]
+
+
+def closes_from(shift: Shift) -> datetime:
+    """From when on a shift can be closed."""
+    return shift.ends_at - CLOSES_FROM
 
 
 def _did(passage: Passage, act: HandoverAct | None) -> bool:

@@ -14,6 +14,7 @@ from services.web import problems
 from services.web.limits import Limits
 from services.web.measured import Measured
 from services.web.protect import Protect
+from services.web.traced import Traced
 
 ROUTERS = (stream.router, api.router, people.router, pages.router)
 
@@ -34,5 +35,6 @@ def application(board: Board) -> FastAPI:
     app.add_middleware(problems.Faults)
     app.add_middleware(ErrorPages, pages=PAGES, programs=("/v1",))
     app.add_middleware(Protect)
+    app.add_middleware(Traced)
     app.add_middleware(Measured, streams=board.streams.open.total)
     return app

@@ -12,6 +12,7 @@ from fastapi import Request
 from pydantic_core import to_json
 
 from services.bus.events import MatterChanged, MatterState, RiskCriterion, Team
+from services.handover_feed.acting import shifts
 from services.handover_feed.board import reading, tables
 from services.handover_feed.door.context import Board, board_of
 from services.handover_feed.pages import words
@@ -51,6 +52,8 @@ class Frame:
     places: list[Place]
     after: str
     """The number of the latest change that the page shows, for the stream to go on from."""
+    left: list[MatterChanged]
+    """What the other side went off duty with, which nobody sees to: it is open now as well."""
     declared: dict[str, bool]
     """What this worker declared, by matter: true when there is no conflict (H3)."""
 
@@ -104,6 +107,8 @@ async def frame(request: Request, staff: Staff) -> Frame:
         return after, _danger(connection, board.order), _declared(connection, staff), _counts(connection, staff)
 
     after, cards, said, counts = await board.access.read(look)
+    left = await _left(board, staff, shift)
+    counts["open"] += len(left)
     return Frame(
         board=board,
         staff=staff,
@@ -114,6 +119,7 @@ async def frame(request: Request, staff: Staff) -> Frame:
         danger=[_shown(card, now, morning, staff, said, None) for card in cards],
         places=_places(staff, counts, path),
         after=after,
+        left=left,
         declared=said,
     )
 
@@ -123,6 +129,25 @@ def _danger(connection: sa.Connection, order: Sequence[RiskCriterion]) -> list[M
     query = sa.select(tables.card.c.content).where(tables.card.c.open, tables.card.c.interrupts)
     found = [MatterChanged.model_validate_json(content) for content in connection.execute(query).scalars()]
     return sorted(found, key=lambda card: order_key(card, order))
+
+
+async def _left(board: Board, staff: Staff, shift: Shift) -> list[MatterChanged]:
+    """What the side that is off duty neither took nor handed on, while nobody closed its shift: else nobody sees to it
+    until that side is back. What was handed to it since waits for it rightly."""
+    other = OTHER.get(staff.team)
+    if other is None or shift.team is not staff.team:
+        return []
+    theirs = shifts.own_shift(board, other)
+    if await shifts.is_closed(board, theirs):
+        return []
+    cards = await board.access.read(
+        lambda connection: reading.cards(connection, team=other, state=MatterState.OPEN, order=board.order)
+    )
+    return [
+        card
+        for card in cards
+        if not card.interrupts and not (card.handed_on_at and card.handed_on_at >= theirs.ends_at)
+    ]
 
 
 def _declared(connection: sa.Connection, staff: Staff) -> dict[str, bool]:

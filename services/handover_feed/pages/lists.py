@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 from services.bus.events import HandoverAct, MatterChanged, MatterState, Team
-from services.handover_feed.acting import shifts
 from services.handover_feed.board import reading
 from services.handover_feed.pages.frame import OTHER, WAITING, Frame
 from services.handover_feed.pages.shown import Shown
@@ -64,7 +63,7 @@ async def open_now(frame: Frame, page: int) -> Listing:
     mine = await _cards(frame, team=frame.staff.team, state=MatterState.OPEN)
     rest = [card for card in mine if not card.interrupts]
     danger = [frame.show(one.card) for one in frame.danger]
-    left, other = await _left(frame), OTHER.get(frame.staff.team, Team.DAY)
+    left, other = frame.left, OTHER.get(frame.staff.team, Team.DAY)
     shown, page, last = _page(frame, [*rest, *left], page)
     ours, theirs = [m for m in shown if m.card.team is not other], [m for m in shown if m.card.team is other]
     first = (page - 1) * SIZE + 1
@@ -72,6 +71,8 @@ async def open_now(frame: Frame, page: int) -> Listing:
         lead = f"Nothing is open for {_us(frame)}."
     else:
         lead = f"{_count(len(rest) + len(danger))} nobody has taken. The worst is first."
+    if left:
+        lead += f" Besides, {TEAMS[other]} has left {len(left)}."
     return Listing(
         heading="Open now",
         lead=lead,
@@ -84,22 +85,6 @@ async def open_now(frame: Frame, page: int) -> Listing:
         last=last,
         before=f"What the {'night' if frame.shift_before.team is Team.NIGHT else 'day'} did",
     )
-
-
-async def _left(frame: Frame) -> list[MatterChanged]:
-    """What the side that is off duty neither took nor handed on, while nobody closed its shift: else nobody sees to it
-    until that side is back. What was handed to it since waits for it rightly."""
-    other = OTHER.get(frame.staff.team)
-    if other is None or frame.shift.team is not frame.staff.team:
-        return []
-    theirs = shifts.own_shift(frame.board, other)
-    if await shifts.is_closed(frame.board, theirs):
-        return []
-    return [
-        card
-        for card in await _cards(frame, team=other, state=MatterState.OPEN)
-        if not card.interrupts and not (card.handed_on_at and card.handed_on_at >= theirs.ends_at)
-    ]
 
 
 async def taken(frame: Frame, page: int) -> Listing:

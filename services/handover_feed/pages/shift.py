@@ -17,6 +17,7 @@ from services.handover_feed.acting import seen, shifts
 from services.handover_feed.pages.frame import OTHER, Frame, frame, shift_in_full
 from services.handover_feed.pages.opened import told_of
 from services.handover_feed.pages.shown import Shown
+from services.handover_feed.pages.words import near
 from services.handover_feed.people.site import PAGES, SITE
 from services.handover_feed.people.visit import Visit
 from services.handover_feed.shifts import Shift, shift_of
@@ -66,6 +67,8 @@ async def _left(
         own=shift_in_full(shift),
         closed=await shifts.is_closed(board, shift),
         summary=_summary_of(around, shift),
+        closes_from=from_when if (from_when := shifts.closes_from(shift)) > around.now else None,
+        near=lambda at: near(at, around.now),
         to="day" if OTHER.get(staff.team, Team.DAY) is Team.DAY else "night",
         told=await told_of(board, request, staff),
         **{**around.context, "error": [(refused, "left"), *wrong] if refused else None},

@@ -68,6 +68,13 @@ def note(connection: sa.Connection, done: Sequence[Heard]) -> None:
                 connection.execute(escalation.update().where(this).values(reached=True))
 
 
+def escalated(connection: sa.Connection, since_us: int, until_us: int) -> list[str]:
+    """Ids of the matters for which the on-call manager was to be paged from one moment to before another."""
+    within = sa.and_(escalation.c.due_us >= since_us, escalation.c.due_us < until_us)
+    found = sa.select(escalation.c.matter_id).where(within).distinct()
+    return list(connection.execute(found.order_by(escalation.c.matter_id)).scalars())
+
+
 def due(connection: sa.Connection, now_us: int) -> Sequence[str]:
     """Escalations that nobody was reached for, of danger that nobody has taken, whose time has come; and of what was
     passed on unopened, while nobody has taken it (H3).
