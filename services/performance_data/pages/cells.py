@@ -16,7 +16,6 @@ HEADS = {
 """The columns of a row, by unit."""
 
 COMPUTED = {
-    Unit.COUNT: "How many, each counted once.",
     Unit.SHARE: "The number divided by the number it is out of.",
     Unit.SECONDS: "Median: half of them took no longer. Nine in ten within: nine in ten took no longer than this "
     "(nearest rank).",
@@ -87,8 +86,8 @@ def mark(row: Row, unit: Unit) -> str:
 
 
 def of_value(value: str) -> str:
-    """A dimension's value as a label; what stands for an id is left as it is."""
-    return value if ":" in value else words.sentence(value)
+    """A dimension's value as a label; an id is left as it is."""
+    return value if ":" in value.partition(" ")[0] else words.sentence(value)
 
 
 def _of(number: float | Suppressed | None, said: Callable[[float], str], nothing: str) -> str:

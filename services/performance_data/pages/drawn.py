@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -17,6 +18,8 @@ from services.performance_data.pages.charts import Point, Said, Scale
 
 MOST_BARS = 12
 LONG = 14
+ID = re.compile(r" \([a-z]+:[^)]+\)$")
+"""An organisation's, after its name."""
 LABELS = 13
 """With more periods than this only every seventh has a label, and values stand in the table alone."""
 COUNT_STEPS = [size * 10**power for power in range(9) for size in (1, 2, 5)]
@@ -87,9 +90,8 @@ def _parts(measure: Measure, figures: Figures, latest: date) -> Drawn:
     rows = sorted(measure.of(latest), key=lambda row: _order(row, unit)) if measure.grain is Grain.MONTH else []
     so_far = words.unfinished(latest, figures.made_at)
     points = [
-        Point(cells.of_value(row.values[0]), _value(row, unit), cells.mark(row, unit), _under(row, unit),
-              cells.tail(row, unit), so_far)
-        for row in rows[:MOST_BARS]
+        Point(label, _value(row, unit), cells.mark(row, unit), _under(row, unit), cells.tail(row, unit), so_far)
+        for label, row in zip(_labels(rows[:MOST_BARS]), rows, strict=False)
     ]  # fmt: skip
     caption = f"{measure.title}: {words.month(latest)}{' (so far)' if so_far else ''}"
     said_rows = [(point.label, row) for point, row in zip(points, rows, strict=False)]
@@ -110,6 +112,13 @@ def _parts(measure: Measure, figures: Figures, latest: date) -> Drawn:
     return Drawn(svg, instead, caption, key, by_month, more)
 
 
+def _labels(rows: Sequence[Row]) -> list[str]:
+    """Names, without the ids that follow them as long as they differ without; the table has them whole."""
+    whole = [cells.of_value(row.values[0]) for row in rows]
+    short = [ID.sub("", label) for label in whole]
+    return [one if short.count(one) == 1 else all_of_it for one, all_of_it in zip(short, whole, strict=True)]
+
+
 def _line(row: Row, unit: Unit) -> tuple[str, ...]:
     return (cells.of_value(row.values[0]), *cells.cells(row, unit))
 
@@ -127,13 +136,17 @@ def _point_of(row: Row, measure: Measure, figures: Figures, place: int, of: int,
         mark=mark if not many or mark == words.STAR else "",
         under=under if labelled else "",
         tail=cells.tail(row, unit),
-        provisional=not by_day and words.unfinished(row.period, figures.made_at),
+        provisional=_so_far(row, figures, by_day=by_day),
     )
 
 
 def _period(row: Row, figures: Figures, *, by_day: bool) -> str:
-    so_far = not by_day and words.unfinished(row.period, figures.made_at)
-    return words.period(row.period, by_day=by_day) + (" (so far)" if so_far else "")
+    return words.period(row.period, by_day=by_day) + (" (so far)" if _so_far(row, figures, by_day=by_day) else "")
+
+
+def _so_far(row: Row, figures: Figures, *, by_day: bool) -> bool:
+    unfinished = words.going_on if by_day else words.unfinished
+    return unfinished(row.period, figures.made_at)
 
 
 def _value(row: Row, unit: Unit) -> float | None:
@@ -171,7 +184,7 @@ def _key(points: Sequence[Point], unit: Unit) -> tuple[str, ...]:
     if any(point.tail is not None for point in points):
         said.insert(0, "Bar: the median. Thin line: up to where nine in ten were done.")
     if any(point.provisional for point in points):
-        said.append(f"{'Hollow' if unit is Unit.SHARE else 'Striped'}, so far: that month was not over.")
+        said.append(f"{'Hollow' if unit is Unit.SHARE else 'Striped'}, so far: it was not over.")
     return tuple(said)
 
 

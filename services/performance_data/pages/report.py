@@ -62,8 +62,8 @@ def _measure(out: Console, block: Block) -> None:
     out.print()
     out.print(Text(block.title, style="bold"))
     out.print(Padding(Text.assemble(f"{block.month}: ", (block.total, "bold")), (0, 0, 0, 2)))
-    answers = [f"Answers to: {block.source}.", *(f"{name}: {found}." for name, found in block.findings)]
-    for said in filter(None, (block.meaning, block.note, " ".join(answers))):
+    answers = "".join(f" {answer}." for answer in block.answers)
+    for said in filter(None, (block.meaning, block.note, block.computed, f"Answers to:{answers}")):
         out.print(Padding(Text(said, style="dim"), (0, 0, 0, 2)))
     for one in block.drawn:
         table = one.more or one.table

@@ -12,6 +12,7 @@ from fastapi.responses import RedirectResponse
 from starlette.responses import Response
 
 from services.bus.calendar import LONDON
+from services.bus.errors import Surroundings
 from services.people.pages import Refused
 from services.performance_data.measures import Figures
 from services.performance_data.pages import asked, export, report, words
@@ -26,6 +27,7 @@ router = APIRouter(route_class=PAGES.route, include_in_schema=False)
 
 ALL = "all"
 """The value of `numbers` that asks for those which must stay inside, and the name of the CSV of every measure."""
+NOT_READY = "Load this page again in a minute. Incomplete figures are never shown as if they were whole."
 
 
 @router.get("/")
@@ -73,7 +75,7 @@ async def csv(request: Request, visit: Visit, period: str, measure: str, numbers
 async def _figures(request: Request, visit: Reader, period: str, numbers: str) -> Figures:
     """
     Raises:
-        Refused: there is no such period, or this person may not see small numbers.
+        Refused: there is no such period, this person may not see small numbers, or the figures are not ready.
     """
     try:
         months = asked.of_address(period, _today(request))
@@ -82,8 +84,12 @@ async def _figures(request: Request, visit: Reader, period: str, numbers: str) -
     if numbers == ALL and not visit.may_see_inside:
         raise Refused(403, "You cannot see this", "Small numbers are shown to analysts alone.")
     inside = numbers == ALL
+    try:
+        figures = await reading_room_of(request).figures(months, outside=not inside)
+    except Surroundings as error:
+        raise Refused(503, "The figures are not ready", f"{words.sentence(str(error))}.", NOT_READY) from error
     log.info("figures_read", inside=inside, by=f"person {visit.person_id}")
-    return await reading_room_of(request).figures(months, outside=not inside)
+    return figures
 
 
 def _page(

@@ -30,9 +30,9 @@ class Block:
     title: str
     meaning: str
     computed: str
-    source: str
-    findings: list[tuple[str, str]]
-    """The findings of inspections that it answers to, and what they found."""
+    """How, if that is not plain."""
+    answers: list[str]
+    """The findings of inspections and the rules that it answers to."""
     month: str
     """The latest whole month, or the only one, and"""
     total: str
@@ -126,20 +126,17 @@ def _blocks(measures: Sequence[Measure], figures: Figures, latest: date) -> Iter
 
 
 def _block(measure: Measure, figures: Figures, latest: date, above: str | None) -> Block:
-    notes = [] if measure.adds_up else ["One case can stand in several rows, so that they do not add up to the total."]
-    if above and len(figures.months) > 1:
-        notes.append(f"Each month’s total is as under “{above}”.")
+    several = len(figures.months) > 1
     return Block(
         id=measure.id,
         title=measure.title,
         meaning=measure.meaning,
-        computed=cells.COMPUTED[measure.unit],
-        source=measure.source,
-        findings=words.findings(measure.source),
+        computed=cells.COMPUTED.get(measure.unit, ""),
+        answers=words.answers(measure.source),
         month=_month(latest, figures),
         total=cells.in_short(measure.total(latest), measure.unit),
         drawn=drawn(measure, figures, latest, months=above is None),
-        note=" ".join(notes),
+        note=f"Each month’s total is as under “{above}”." if above and several else "",
     )
 
 

@@ -44,18 +44,21 @@ RULES = {
 }
 """Rules of safebus itself that prevent harm, as far as measures cite them."""
 
+_CODE = re.compile(r"\b[NH]\d+\b")
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
-def findings(source: str) -> list[tuple[str, str]]:
-    """The findings and rules that a measure's source names by their codes, each with whose it is and what it says."""
-    named = dict.fromkeys(re.findall(r"\b[NH]\d+\b", source))
-    found = [
-        (f"{code}, {'Ofsted 2017 to 2020' if code in OLDER else 'JTAI 2024'}", FINDINGS[code])
-        for code in named
-        if code in FINDINGS
-    ]
-    return found + [(f"{code}, rule of safebus", RULES[code]) for code in named if code in RULES]
+def answers(source: str) -> list[str]:
+    """What a measure's source names by code, each with whose it is and what it says; then what it says in words."""
+    named = [code for code in dict.fromkeys(_CODE.findall(source)) if code in FINDINGS or code in RULES]
+    rest = re.sub(rf"\b(?:{'|'.join(named)})\b[,;]?\s*", "", source).strip(" ,;") if named else source
+    return [*(f"{code}, {_whose(code)}: {FINDINGS.get(code) or RULES[code]}" for code in named), *filter(None, [rest])]
+
+
+def _whose(code: str) -> str:
+    if code in RULES:
+        return "rule of safebus"
+    return "Ofsted 2017 to 2020" if code in OLDER else "JTAI 2024"
 
 
 def month(first: date) -> str:
@@ -76,6 +79,12 @@ def unfinished(first: date, made_at: datetime) -> bool:
     """Whether that month was not over when the figures were made."""
     here = local(made_at)
     return here is not None and (first.year, first.month) >= (here.year, here.month)
+
+
+def going_on(day: date, made_at: datetime) -> bool:
+    """Whether that day was not over when the figures were made."""
+    here = local(made_at)
+    return here is not None and day >= here.date()
 
 
 def number(value: float) -> str:

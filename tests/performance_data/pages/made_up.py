@@ -46,6 +46,7 @@ def figures(asked: tuple[date, ...] = YEAR, **more: object) -> Figures:
 
 def notifications(asked: tuple[date, ...]) -> Measure:
     days = [one.replace(day=day) for one in asked for day in range(1, monthrange(one.year, one.month)[1] + 1)]
+    days = [day for day in days if day <= MADE_AT.date()]
     rows = tuple(Row(day, count=_day(day)) for day in days)
     totals = tuple(
         Row(one, count=sum(_day(row.period) for row in rows if row.period.replace(day=1) == one)) for one in asked

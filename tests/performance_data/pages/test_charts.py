@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from itertools import chain, pairwise
 from xml.etree import ElementTree
 
 import pytest
 
-from services.performance_data.measures import Figures
+from services.performance_data.measures import Figures, Row
 from services.performance_data.pages import charts
 from services.performance_data.pages.charts import Point, Said, Scale
 from services.performance_data.pages.drawn import COUNT_STEPS, TIME_STEPS, Drawn, drawn
@@ -121,3 +122,21 @@ def test_many_days_are_labelled_by_the_week() -> None:
     ]
     assert labels == ["1 Oct", "8 Oct", "15 Oct", "22 Oct", "29 Oct"]
     assert len(days.table.rows) == 31
+
+
+def test_today_is_not_over_either() -> None:
+    """Of the days of the month that goes on, the last one is told apart."""
+    made = made_up.figures(made_up.months(made_up.YEAR[-1], 1))
+    (days,) = drawn(made["notifications_by_day"], made, made.months[0])
+    assert [row[0] for row in days.table.rows if "so far" in row[0]] == ["Monday 23 November 2026 (so far)"]
+
+
+def test_a_bar_is_labelled_by_its_name_as_long_as_that_tells_it_apart() -> None:
+    """Ids of organisations are long, and in the table."""
+    made = made_up.figures(made_up.months(made_up.YEAR[-2], 1))
+    names = ("Oak School (school:1)", "Oak School (school:2)", "Thames Valley Police (police:thames-valley)")
+    rows = tuple(Row(made.months[0], (name,), count=9 - place) for place, name in enumerate(names))
+    (parts,) = drawn(replace(made["contacts_by_source"], rows=rows), made, made.months[0])
+    labels = [one.text for one in parsed(parts.svg).iter(f"{SVG}text") if one.get("class") == "chart__name"]
+    assert labels == [*names[:2], "Thames Valley Police"]
+    assert tuple(row[0] for row in parts.table.rows) == names
