@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import structlog
 from starlette.routing import BaseRoute
 
+from services.bus import tracing
 from services.bus.broker import Broker
 from services.bus.catalogue import load as load_catalogue
 from services.bus.clock import Clock
@@ -104,6 +105,7 @@ def run_room(name: str, make: Callable[[Settings, Health], Room]) -> None:
 def _as_a_process(name: str, serve: Callable[[Settings], Coroutine[Any, Any, int]]) -> None:
     at = settings_or_end()
     configure(at)
+    tracing.start(name, at)
     tune_the_interpreter()
     code = 1
     try:
@@ -111,6 +113,7 @@ def _as_a_process(name: str, serve: Callable[[Settings], Coroutine[Any, Any, int
     except BaseException as error:  # noqa: BLE001 - a library's cancellation is none of ours
         code = _told(name, error)
     finally:
+        tracing.stop()
         # A library's thread that will not end may not keep the process: what counts is stored.
         sys.stderr.flush()
         os._exit(code)

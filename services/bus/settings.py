@@ -178,6 +178,10 @@ class Settings(BaseSettings):
     # What a process shows
     http_host: str = "127.0.0.1"
     http_port: int = Field(0, description="/livez, /readyz and /metrics; 0 means any free port")
+    otlp_endpoint: str | None = Field(
+        None, description="a collector of OpenTelemetry, http://HOST:4318; unset means that nothing is traced"
+    )
+    otlp_sample: float = Field(1.0, ge=0, le=1, description="the part of traces beginning here that is kept, 0 to 1")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "console"] = "json"
 

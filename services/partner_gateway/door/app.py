@@ -16,6 +16,7 @@ from services.people.errors import ErrorPages
 from services.web import problems
 from services.web.measured import Measured
 from services.web.protect import Protect
+from services.web.traced import Traced
 
 ROUTERS = (
     events_in.router,
@@ -42,5 +43,6 @@ def application(gateway: Gateway) -> FastAPI:
     app.add_middleware(problems.Faults)
     app.add_middleware(ErrorPages, pages=PAGES, programs=("/v1", "/docs"))
     app.add_middleware(Protect)
+    app.add_middleware(Traced)
     app.add_middleware(Measured, streams=gateway.streams.open.total)
     return app

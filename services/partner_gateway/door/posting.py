@@ -8,6 +8,7 @@ not marked: whoever sends the event again has it sent to Kafka again, where its 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from typing import Literal, Self
 
 import structlog
 
+from services.bus import tracing
 from services.bus.access import Access
 from services.bus.broker import Partition, Sending
 from services.bus.clock import Clock
@@ -117,6 +119,7 @@ class Postbox:
         Raises:
             Surroundings: the broker, the registry or the database is away. The same events may be posted again.
         """
+        tracing.carry(events)
         await self._line.ready_for({event.topic for event in events})
         found: list[Posted | _Item | tuple[_Item, bool]] = []
         together: list[_Item] = []
@@ -206,6 +209,7 @@ class Postbox:
             else:
                 to = item.claim.type
                 batches[to, writer.partition_for(to, item.sending.key)].append(item)
+        began_ns = time.time_ns()
         sends = (writer.send(to, [item.sending for item in batch]) for to, batch in batches.items())
         done: list[_Item] = []
         for batch, failed in zip(batches.values(), await asyncio.gather(*sends, return_exceptions=True), strict=True):
@@ -215,6 +219,7 @@ class Postbox:
             self._line.spoilt(writer)
             reason = str(failed) if isinstance(failed, Unacknowledged) else type(failed).__name__
             log.warning("unacknowledged", reason=reason, events=len(batch))
+        tracing.sent(PRINCIPAL, [(i.claim.type, i.sending.headers) for i in done], began_ns, time.time_ns())
         if done:
             await self._mark([item.claim.id for item in done])
         for item in done:
