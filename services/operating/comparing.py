@@ -150,7 +150,7 @@ def gaps(connection: sa.Connection, counter: sa.Table, entry: sa.Table) -> list[
         sa.func.min(entry.c.number).label("first"),
         sa.func.max(entry.c.number).label("last"),
     ).group_by(entry.c.organisation)
-    last = dict(connection.execute(sa.select(counter.c.organisation, counter.c.last)).tuples().all())
+    last = {row.organisation: row.last for row in connection.execute(sa.select(counter))}
     return sorted(
         row.organisation
         for row in connection.execute(entries)

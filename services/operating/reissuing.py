@@ -70,7 +70,7 @@ async def reissue(
         heard_by={topic: [who for who in known.topics[topic].read_by if who in services] for topic in topics},
     )
     broker = broker_for(at, at.principal or service.name)
-    writer = broker.writer()
+    writer = None if dry_run else broker.writer()
     ours, seen, waiting = (
         f"urn:safebus:{service.name}".encode(),
         set[bytes](),
@@ -78,13 +78,13 @@ async def reissue(
     )
 
     async def send() -> None:
-        if not dry_run:
+        if writer is not None:
             await asyncio.gather(*(writer.send(place, records) for place, records in waiting.items()))
         waiting.clear()
         told(done.number)
 
     try:
-        if not dry_run:
+        if writer is not None:
             await writer.start()
         async for record in broker.scan(topics):
             held = dict(record.headers)
@@ -98,11 +98,11 @@ async def reissue(
                 await send()
         await send()
     finally:
-        if not dry_run:
+        if writer is not None:
             await writer.stop()
         await broker.close()
     return done
 
 
 def _as_it_is(record: Record) -> Sending:
-    return Sending(cast("bytes", record.key), record.value, cast("Sequence[tuple[str, bytes]]", record.headers))
+    return Sending(cast("bytes", record.key), record.value, cast("list[tuple[str, bytes]]", list(record.headers)))

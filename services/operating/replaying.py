@@ -11,9 +11,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -21,6 +22,7 @@ from services.bus.access import Access
 from services.bus.batch import Round
 from services.bus.broker import Partition
 from services.bus.clock import Clock
+from services.bus.codec import Codec
 from services.bus.errors import UserMistake
 from services.bus.events import DeadLetter
 from services.bus.loop import Loop
@@ -31,6 +33,7 @@ from services.bus.service import Service
 from services.bus.settings import Settings
 from services.bus.store import Store
 from services.bus.tables import guard, metadata
+from services.bus.work import Work
 from services.operating.comparing import OURS, REPLAYED, Compared, Scratch, gaps
 from services.operating.silent import SilentBroker
 
@@ -64,14 +67,39 @@ class _Silent(Recovery):
 
 
 class _Then(Clock):
-    """The moment as of which the service's database was read: what fell due later has not rung there either."""
+    """The time that it was: each moment that a view waits for, as it comes in the log; at last when the database was
+    read."""
 
     def __init__(self, moment: datetime) -> None:
         super().__init__()
-        self._moment = moment
+        self.moment = moment
 
     def now(self) -> datetime:
-        return self._moment
+        return self.moment
+
+
+class _Beside(Loop):
+    """The loop, but for the clock: what was due before an event was taken in rings before it is decided, as it did."""
+
+    def __init__(self, service: Service, silent: SilentBroker, store: Store, codec: Codec, then: _Then, **more: Any):
+        super().__init__(service, silent, store, codec, clock=then, **more)
+        self._silent, self._then, self._last = silent, then, then.moment
+        # A demo's clock is not the broker's, so there moments ring at the end, all at once.
+        self._by_the_log = more["settings"].clock_file is None
+
+    async def _ring(self) -> None:
+        if self.service.on_alarm is None or not self.partitions.known:
+            return
+        upcoming = await self._silent.upcoming()
+        if upcoming is not None and not self._by_the_log:
+            return
+        until = self._last if upcoming is None else min(upcoming, self._last)
+        while (first := await self._in_thread(self._with_work, Work.next_alarm)) is not None:
+            if first > until.timestamp() * 1_000_000:
+                break
+            self._then.moment = datetime.fromtimestamp(first / 1_000_000, UTC) if self._by_the_log else self._last
+            await self._in_thread(self._transact_alarms, first)
+        self._then.moment = until
 
 
 async def replay(service: Service, at: Settings) -> Replayed:
@@ -105,8 +133,7 @@ async def _replayed(service: Service, at: Settings, folder: Path, scratch: Scrat
     silent = SilentBroker(broker, until)
     recovery = _Silent(service.name, silent, [DeadLetter.topic])
     before = _events(service.name)
-    loop = Loop(service, silent, store, codec_for(at), settings=at, clock=_Then(moment), recovery=recovery)
-    await loop.run()
+    await _Beside(service, silent, store, codec_for(at), _Then(moment), settings=at, recovery=recovery).run()
     await asyncio.to_thread(_take_replayed, f"sqlite:///{folder}/replayed.db", scratch, tables)
     return Replayed(
         service.name, scratch.compare(), _events(service.name) - before, recovery.replayed, silent.begin_later, holes

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+import structlog
 from typer.testing import CliRunner
 
 from services.bus.clock import Clock
@@ -36,12 +37,12 @@ SECONDS = 40.0
 class Answer:
     """What the command said, and its exit code; a mistake's sentence as `services.cli.main` would tell it."""
 
-    def __init__(self, code: int, text: str) -> None:
-        self.code, self.text = code, text
+    def __init__(self, code: int, text: str, output: str = "") -> None:
+        self.code, self.text, self._output = code, text, output
 
     @property
     def json(self) -> Any:
-        return json.loads(self.text)
+        return json.loads(self._output)
 
 
 class Desk:
@@ -57,7 +58,7 @@ class Desk:
             return Answer(done.exception.exit_code, f"{done.output}{done.exception}")
         if done.exception and not isinstance(done.exception, SystemExit):
             raise done.exception
-        return Answer(done.exit_code, done.output)
+        return Answer(done.exit_code, done.output, done.stdout)
 
     @asynccontextmanager
     async def running(self, *services: Service) -> AsyncIterator[None]:
@@ -122,7 +123,7 @@ def desk(
     stack: Settings, stack_kafka: EmbeddedKafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Desk]:
     """The commands read their settings from the environment, as everywhere."""
-    more = {"data_dir": tmp_path, "commit_interval": 0.1, "poll_ms": 20, "session_timeout": 1.5, "log_level": "ERROR"}
+    more = {"data_dir": tmp_path, "commit_interval": 0.1, "poll_ms": 20, "log_level": "ERROR"}
     at = stack.model_copy(update=more)
     said = {
         "DATA_DIR": tmp_path,
@@ -134,7 +135,9 @@ def desk(
     for name, value in said.items():
         monkeypatch.setenv(f"SAFEBUS_{name}", str(value))
     settings.cache_clear()
+    logs = structlog.get_config()
     yield Desk(at, stack_kafka)
+    structlog.configure(**logs)
     settings.cache_clear()
 
 
