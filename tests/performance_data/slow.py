@@ -372,11 +372,13 @@ def _seconds(begin: datetime, end: datetime) -> float:
 
 
 def _received(event: Any) -> datetime:
-    return min(event.received_at, event.at)
+    at: datetime = min(event.received_at, event.at)
+    return at
 
 
 def _decided(event: Any) -> datetime:
-    return min(event.decided_at, event.at)
+    at: datetime = min(event.decided_at, event.at)
+    return at
 
 
 def _word(code: Any) -> str:

@@ -1,0 +1,231 @@
+"""What leaves the partnership holds no number under 5, and none can be worked out from what it does hold."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
+
+from services.performance_data.counting import count
+from services.performance_data.counting.tables import Span, Thing, table
+from services.performance_data.facts import micros
+from services.performance_data.measures import SUPPRESSED, Figures, Measure, Suppressed, Unit
+from services.performance_data.suppression import for_outside
+from tests.performance_data.test_counting import MONTHS, NOW, heard, in_a_log
+from tests.performance_data.year import year
+
+MONTH = date(2026, 6, 1)
+IN_IT = micros(datetime(2026, 6, 10, 12, tzinfo=UTC))
+MANY = 10**6
+FEW = MONTHS[3:6]
+SHARES = ("on_time", "late", "incomplete", "not_returned")
+
+
+def figures(*measures: Measure) -> Figures:
+    return Figures((MONTH,), NOW, outside=False, measures=measures, behind=0, not_counted=())
+
+
+def counted(name: str, numbers: dict[str, int]) -> Measure:
+    things = [Thing(IN_IT, values=(value,)) for value, number in numbers.items() for _ in range(number)]
+    return table(name, group="g", title="t", unit=Unit.COUNT, meaning="m", source="s", things=things,
+                 span=Span((MONTH,), NOW), by="kind")  # fmt: skip
+
+
+def shared(name: str, numbers: dict[str, tuple[int, int]]) -> Measure:
+    """Each value with how many are counted in it, and how many are not."""
+    things = [
+        Thing(IN_IT, sample, (value,))
+        for value, (of_it, rest) in numbers.items()
+        for sample in [1] * of_it + [0] * rest
+    ]
+    return table(name, group="g", title="t", unit=Unit.SHARE, meaning="m", source="s", things=things,
+                 span=Span((MONTH,), NOW), by="agency")  # fmt: skip
+
+
+class Attacker:
+    """Knows every sum, that what is hidden is no zero but for single days, and nothing else; narrows every number."""
+
+    def __init__(self, true: Figures, told: Figures) -> None:
+        self.low: dict[object, int] = {}
+        self.high: dict[object, int] = {}
+        self.true: dict[object, int] = {}
+        self.same: dict[object, object] = {}
+        sums = list(self._sums(true, told))
+        changed = True
+        while changed:
+            changed = sum(self._narrowed(whole, parts) for whole, parts in sums) > 0
+
+    def _see(self, cell: object, true: int | Suppressed | None, told: object, least: int) -> object:
+        assert isinstance(true, int)
+        self.true[cell] = true
+        bounds = (least, MANY) if isinstance(told, Suppressed) else (true, true)
+        self.low[cell] = max(bounds[0], self.low.get(cell, 0))
+        self.high[cell] = min(bounds[1], self.high.get(cell, MANY))
+        return cell
+
+    def _sums(self, true: Figures, told: Figures) -> Iterator[tuple[object, list[object]]]:
+        """By what the reader is told that the tables are: the totals' parts, and shares' two sides."""
+        for one, other in zip(true.measures, told.measures, strict=True):
+            day = one.id.endswith("_by_day")
+            parts: dict[tuple[date, str], list[object]] = defaultdict(list)
+            for which, rows, seen in (("row", one.rows, other.rows), ("total", one.totals, other.totals)):
+                for row, shown in zip(rows, seen, strict=True):
+                    place = (one.id, which, row.period, row.values)
+                    least = 0 if day and which == "row" else 1
+                    if one.unit is Unit.SHARE:
+                        of_it = self._see((*place, "of it"), row.numerator, shown.numerator, 0)
+                        whole = self._see((*place, "whole"), row.denominator, shown.denominator, 1)
+                        assert isinstance(row.denominator, int)
+                        assert isinstance(row.numerator, int)
+                        both_shown = not shown.is_suppressed
+                        rest = self._see(
+                            (*place, "rest"), row.denominator - row.numerator, 0 if both_shown else SUPPRESSED, 0
+                        )
+                        yield whole, [of_it, rest]
+                        cells = {"of it": of_it, "whole": whole, "rest": rest}
+                    else:
+                        cells = {"count": self._see((*place, "count"), row.count, shown.count, least)}
+                    for part, cell in cells.items():
+                        if which == "row":
+                            parts[row.period.replace(day=1), part].append(cell)
+                        elif one.adds_up and (day or one.dimensions):
+                            yield cell, parts[row.period, part]
+        yield from self._linked(true)
+
+    def _linked(self, true: Figures) -> Iterator[tuple[object, list[object]]]:
+        ids = {measure.id for measure in true.measures}
+        names = [f"information_{name}_by_agency" for name in SHARES]
+        if ids >= set(names):
+            for measure in true.measures:
+                if measure.id == names[0]:
+                    for which, rows in (("row", measure.rows), ("total", measure.totals)):
+                        for row in rows:
+                            at = (which, row.period, row.values)
+                            yield (names[0], *at, "whole"), [(name, *at, "of it") for name in names]
+        totals = ["notifications_by_day", "notifications_by_source", "notifications_by_area", "strategy_asked"]
+        for month in true.months:
+            for name in totals[1:]:
+                if {totals[0], name} <= ids:
+                    first, other = ((one, "total", month, (), "count") for one in (totals[0], name))
+                    yield first, [other]
+                    yield other, [first]
+
+    def _narrowed(self, whole: object, parts: list[object]) -> bool:
+        before = [(self.low[cell], self.high[cell]) for cell in (whole, *parts)]
+        self.low[whole] = max(self.low[whole], sum(self.low[part] for part in parts))
+        self.high[whole] = min(self.high[whole], sum(self.high[part] for part in parts))
+        for part in parts:
+            others = [other for other in parts if other != part]
+            self.high[part] = min(self.high[part], self.high[whole] - sum(self.low[other] for other in others))
+            self.low[part] = max(self.low[part], self.low[whole] - sum(self.high[other] for other in others))
+        return before != [(self.low[cell], self.high[cell]) for cell in (whole, *parts)]
+
+    @property
+    def found_out(self) -> dict[object, int]:
+        """Small numbers that can only be one."""
+        return {cell: true for cell, true in self.true.items() if 0 < true < 5 and self.low[cell] == self.high[cell]}
+
+
+def small_ones(told: Figures) -> list[tuple[str, object]]:
+    """Every number of 1 to 4 that stands in them."""
+    found: list[tuple[str, object]] = []
+    for measure in told.measures:
+        for row in (*measure.rows, *measure.totals):
+            rest = None if row.is_suppressed or row.denominator is None else row.denominator - row.numerator  # type: ignore[operator]
+            found += [
+                (measure.id, number)
+                for number in (row.count, row.numerator, row.denominator, rest)
+                if isinstance(number, int) and 0 < number < 5
+            ]
+            if isinstance(row.count, Suppressed):
+                assert not isinstance(row.median, float)
+    return found
+
+
+numbers = some.dictionaries(some.sampled_from("abcdefg"), some.integers(0, 12), max_size=7)
+
+
+@settings(max_examples=40)
+@given(numbers)
+def test_no_small_count_stands_or_follows(told: dict[str, int]) -> None:
+    """Whatever a table holds: no 1 to 4, and none that its sum gives back."""
+    true = figures(counted("contacts_by_grading", told))
+    shown = for_outside(true)
+    assert not small_ones(shown)
+    assert not Attacker(true, shown).found_out
+
+
+@settings(max_examples=40)
+@given(some.dictionaries(some.sampled_from("abcde"), some.tuples(some.integers(0, 9), some.integers(0, 9))))
+def test_no_small_share_stands_or_follows(told: dict[str, tuple[int, int]]) -> None:
+    """Neither those counted, nor those that are not, nor by the other rows."""
+    true = figures(shared("closures_with_rationale", told))
+    shown = for_outside(true)
+    assert not small_ones(shown)
+    assert not Attacker(true, shown).found_out
+
+
+@settings(max_examples=40)
+@given(
+    some.dictionaries(
+        some.sampled_from("abcd"), some.tuples(*[some.integers(0, 8)] * 4).filter(any), min_size=1, max_size=4
+    )
+)
+def test_four_shares_of_the_same_requests_give_nothing_away_together(told: dict[str, tuple[int, ...]]) -> None:
+    """On time, late, incomplete and not returned add up to an agency's requests: three of them are the fourth."""
+    true = figures(
+        *(
+            shared(
+                f"information_{name}_by_agency",
+                {agency: (states[place], sum(states) - states[place]) for agency, states in told.items()},
+            )
+            for place, name in enumerate(SHARES)
+        )
+    )
+    shown = for_outside(true)
+    assert not small_ones(shown)
+    assert not Attacker(true, shown).found_out
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_whole_year_gives_nothing_away(seed: int) -> None:
+    """Of all measures together, over a made-up year, small and less small: whatever is under 5 stays unknown."""
+    true = count(heard(in_a_log(year(seed, children=150, incidents=(40, 250)[seed]))).items(), FEW, NOW)
+    shown = for_outside(true)
+    assert not small_ones(shown)
+    assert not Attacker(true, shown).found_out
+    assert any(not row.is_suppressed and row.count for measure in shown.measures for row in measure.totals)
+
+
+def test_single_days_with_one_child_each_cannot_be_counted_off() -> None:
+    """Six notifications on six days: nobody can tell which days, though the month says six."""
+    things = [Thing(micros(datetime(2026, 6, day, 12, tzinfo=UTC))) for day in (1, 4, 9, 16, 25, 30)]
+    by_day = count([], [MONTH], NOW)["notifications_by_day"]
+    days = table("notifications_by_day", group="g", title="t", unit=Unit.COUNT, meaning="m", source="s", things=things,
+                 span=Span((MONTH,), NOW), grain=by_day.grain)  # fmt: skip
+    [shown] = for_outside(figures(days)).measures
+    assert all(row.count is SUPPRESSED for row in shown.rows)
+    assert shown.total(MONTH).count == 6
+
+
+def test_what_is_large_enough_is_told() -> None:
+    """Nothing is hidden that need not be, and a zero is told."""
+    true = figures(counted("contacts_by_grading", {"red": 7, "amber": 20}), shared("night", {"a": (6, 0), "b": (9, 9)}))
+    shown = for_outside(true)
+    assert shown.measures == true.measures
+    assert shown.outside
+
+
+def test_another_months_report_takes_nothing_away() -> None:
+    """A month's numbers are hidden or told whichever other months were asked for: reports cannot be subtracted."""
+    kept = heard(in_a_log(year(3, incidents=100)))
+    alone = for_outside(count(kept.items(), [MONTHS[4]], NOW))
+    among = for_outside(count(kept.items(), FEW, NOW))
+    for measure in alone.measures:
+        other = among[measure.id]
+        assert measure.of(MONTHS[4]) == other.of(MONTHS[4])
+        assert measure.total(MONTHS[4]) == other.total(MONTHS[4])
