@@ -27,6 +27,7 @@ Exit codes:
 
 75  something is away; try again"""
 RUN, SET_UP, EVENTS, SERVICES = "Run the bus", "Set it up", "Send an event", "One service"
+FIGURES = "Performance data"
 LOOK = "Look into it"
 
 asked = SimpleNamespace(debug=False)
@@ -292,6 +293,37 @@ def doctor(as_json: AsJson = False) -> None:
     from services.cli import doctor as room
 
     raise typer.Exit(room.doctor(as_json))
+
+
+@app.command(rich_help_panel=FIGURES)
+def report(
+    month: Annotated[
+        str | None, typer.Option(help="Which, as in 2026-10.", show_default="the last whole month")
+    ] = None,
+    to: Annotated[str | None, typer.Option(help="The last of several months.", show_default="the same")] = None,
+    every_number: Annotated[
+        bool, typer.Option("--inside", help="With numbers under 5: it must not leave the partnership.")
+    ] = False,
+    as_html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Write it as one HTML file.", show_default=False)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """How well the partnership shares: the measures of a month, to be read or passed on.
+
+    Numbers under 5 are suppressed, and those by which one could be worked out.
+    """
+    from services.cli import performance as room
+
+    room.report(month, to, every_number=every_number, as_html=as_html, as_json=as_json)
+
+
+@app.command(rich_help_panel=FIGURES, context_settings=PASSED_ON)
+def performance(context: typer.Context) -> None:
+    """The performance data: rebuild them from the log."""
+    from services.cli.performance import app as room
+
+    _pass_on(room, context)
 
 
 @app.command(rich_help_panel=SERVICES)
