@@ -96,8 +96,13 @@ def masked(event: Event, *, confidential: bool | None = None) -> dict[str, Any]:
     closed = True if confidential else hides(content)
     if closed is None:
         closed = schema["name"] not in NO_CHILD if confidential is None else confidential
-    shown: dict[str, Any] = _Masking(closed).of(schema, content, "", "")
+    shown: dict[str, Any] = masked_by(schema, content, closed=closed)
     return shown
+
+
+def masked_by(schema: Any, content: Any, *, closed: bool) -> Any:
+    """Any content of any Avro schema; `closed` masks organisations as well (H2)."""
+    return _Masking(closed).of(schema, content, "", "")
 
 
 def revealed(event: Event) -> dict[str, Any]:
@@ -189,11 +194,11 @@ class _Masking:
             branches = [branch for branch in schema if branch != "null"]
             return self.of(branches[0], value, record, field) if len(branches) == 1 else MASK
         if isinstance(schema, str):
-            if schema in self._named:
-                return self.of(self._named[schema], value, record, field)
+            if (name := schema.rpartition(".")[2]) in self._named:
+                return self.of(self._named[name], value, record, field)
             schema = {"type": schema}
         if "name" in schema and schema.get("type") in ("record", "enum", "fixed"):
-            self._named[f"{schema.get('namespace', '')}.{schema['name']}"] = self._named[schema["name"]] = schema
+            self._named[schema["name"]] = schema
         return self._of_type(schema, value, record, field)
 
     def _of_type(self, schema: Mapping[str, Any], value: Any, record: str, field: str) -> Any:
