@@ -84,11 +84,13 @@ class Source:
         if self._own is None:
             self._own = Watch(self._at, pace=GLANCE)
             screen.doing("no lag monitor runs here: asking the broker itself, over a few seconds")
-            for _ in range(LOOKS - 1):
-                if (await self._own.look()).fault is not None:
-                    break
-                await asyncio.sleep(APART)
+            looks = LOOKS
+        else:
+            looks = 1
         found = await self._own.look()
+        while (looks := looks - 1) and found.fault is None:
+            await asyncio.sleep(APART)
+            found = await self._own.look()
         screen.still()
         return Seen(found, by_monitor=False)
 
