@@ -16,7 +16,7 @@ from typing import Final, cast
 from services.bus import catalogue
 from services.bus.broker import Partition, Record, Sending
 from services.bus.errors import UserMistake
-from services.bus.events import DeadLetter
+from services.bus.events import DeadLetter, ProbeHeard
 from services.bus.run import broker_for
 from services.bus.service import Service
 from services.bus.settings import Settings
@@ -41,13 +41,13 @@ class Reissued:
 
 def topics_of(service: Service, at: Settings, wanted: Collection[str] = ()) -> list[str]:
     """What of it is copied: all that other parts of the bus hear. Inboxes of agencies are left out, as their systems
-    may not tell repeats; so are dead letters.
+    may not tell repeats; so are dead letters, and answers to probes.
 
     Raises:
         UserMistake: the service does not say one that is wanted.
     """
     known = catalogue.load(at.catalogue)
-    said = sorted({*service.says} & known.topics.keys() - {DeadLetter.topic})
+    said = sorted({*service.says} & known.topics.keys() - {DeadLetter.topic, ProbeHeard.topic})
     full = {name: name for name in said} | {name.rpartition(".v")[0]: name for name in said}
     if unknown := [name for name in wanted if name not in full]:
         raise UserMistake(f"{service.name} does not say {unknown[0]}; it says {', '.join(said) or 'nothing'}")

@@ -19,6 +19,7 @@ from services.bus.codec import Codec
 from services.bus.errors import SafebusError
 from services.bus.events import DeadLetter
 from services.bus.loop import Loop
+from services.bus.probes import probed
 from services.bus.publish import Publisher
 from services.bus.run import broker_for, codec_for, store_for
 from services.bus.service import Service
@@ -73,6 +74,7 @@ class Desk:
             await asyncio.gather(*tasks)
 
     def _loop(self, service: Service) -> Loop:
+        service = probed(service)  # as every room runs
         broker, store = broker_for(self.at, service.name), store_for(self.at, service)
         return Loop(service, broker, store, self.codec(), settings=self.at, clock=Clock.of(self.at))
 
