@@ -32,7 +32,7 @@ app = typer.Typer(
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of words.")]
 Id = Annotated[str, typer.Argument(metavar="ID", help="Its id, or how that begins.", show_default=False)]
 Ids = Annotated[list[str], typer.Argument(metavar="ID...", help="Ids, or how they begin.", show_default=False)]
-AnyIds = Annotated[list[str] | None, typer.Argument(metavar="[ID...]", help="Ids, or how they begin.")]
+AnyIds = Annotated[list[str] | None, typer.Argument(metavar="ID...", help="Ids, or how they begin.")]
 Codes = Annotated[
     list[str] | None,
     typer.Option("--reason", "--code", metavar="CODE", help="Only these: invalid, held, held:H3. May be repeated."),
