@@ -8,10 +8,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import NamedTuple
+from typing import NamedTuple, Self
 from uuid import uuid4
 
 from services.bus.broker import Sending
+from services.bus.clock import Clock
 from services.bus.envelope import Event
 from services.bus.errors import Surroundings, Unacknowledged
 from services.bus.events import IncidentReported
@@ -38,7 +39,7 @@ class Item(NamedTuple):
 
 
 class Channel:
-    """A queue, and the task that empties it."""
+    """A queue, and the task that empties it: `async with channel: channel.put(…); await channel.empty()`."""
 
     door = ""
 
@@ -49,8 +50,19 @@ class Channel:
     def put(self, item: Item) -> None:
         self._queue.put_nowait(item)
 
-    async def run(self) -> None:
-        """Until cancelled."""
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._run())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._task.cancel()
+        await asyncio.wait({self._task})
+        await self.close()
+
+    async def close(self) -> None:
+        """Let go of what it sends with."""
+
+    async def _run(self) -> None:
         while True:
             items = [await self._queue.get()]
             while len(items) < MOST and not self._queue.empty():
@@ -63,8 +75,16 @@ class Channel:
                 self._queue.task_done()
 
     async def empty(self) -> None:
-        """Until all that was put is acknowledged."""
-        await self._queue.join()
+        """Until all that was put is acknowledged.
+
+        Raises:
+            Exception: what ended its task: an event was refused.
+        """
+        emptied = asyncio.ensure_future(self._queue.join())
+        await asyncio.wait({emptied, self._task}, return_when=asyncio.FIRST_COMPLETED)
+        emptied.cancel()
+        if self._task.done():
+            self._task.result()
 
     async def _until_acknowledged(self, items: Sequence[Item]) -> None:
         while True:
@@ -111,14 +131,14 @@ class ThroughTheGateway(Channel):
 
     door = GATEWAY
 
-    def __init__(self, ledger: Ledger, client: Client, organisation: str) -> None:
+    def __init__(self, ledger: Ledger, client: Client, organisation: str, clock: Clock) -> None:
         super().__init__(ledger)
-        self._client, self._source = client, f"urn:safebus:{organisation}"
+        self._client, self._source, self._clock = client, f"urn:safebus:{organisation}", clock
 
     async def _send(self, items: Sequence[Item]) -> None:
         for item in items:
             body = item.event.model_dump(mode="json", by_alias=True, exclude_none=True)
-            await self._client.publish(item.event.topic, body, id=item.id, source=self._source)
+            await self._client.publish(item.event.topic, body, id=item.id, source=self._source, time=self._clock.now())
 
 
 async def send_malformed(at: Settings, id: str) -> None:  # noqa: A002

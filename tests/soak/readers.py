@@ -60,11 +60,12 @@ class Readers:
             proof = await client.proof()
             self.began_at[organisation] = proof.last or 0
             task = asyncio.create_task(self._read(organisation, client, f"{proof.epoch}.{proof.last or 0}"))
-            self._stack.callback(task.cancel)
             self._streams.append(task)
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        for task in (*self._receipts, *self._streams):
+            task.cancel()
         await self._stack.aclose()
 
     async def finish(self) -> None:

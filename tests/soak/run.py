@@ -105,7 +105,7 @@ class Soak:
             readers = await stack.enter_async_context(Readers(self._at, everybody, self.ledger, plan.seed))
             channels = self._channels(readers)
             for channel in channels.values():
-                await stack.enter_async_context(_beside(channel.run()))
+                await stack.enter_async_context(channel)
             load = Load(self._at, self.county, self.ledger, channels, start=self._clock.now(), rate=plan.rate)
             readers.incidents_at = load.incidents_at
             self._say(f"the county plays for {plan.seconds:g} s at {plan.rate:g} times its rate")
@@ -129,9 +129,6 @@ class Soak:
             drained = time.monotonic() - stopped
             self._say("counting")
             seen = await self._counted(readers)
-            for channel in channels.values():
-                if isinstance(channel, Straight):
-                    await channel.close()
         took = time.monotonic() - began
         return Result(plan, self.ledger, self.faults, self.memory, seen, settled, took, drained)
 
@@ -145,7 +142,10 @@ class Soak:
     def _channels(self, readers: Readers) -> Mapping[str, Channel]:
         straight = {name: Straight(self.ledger, self._at, name) for name in PRINCIPALS}
         referrers = [one for one in readers.clients if one.startswith(("school:", "practice:"))]
-        there = {name: ThroughTheGateway(self.ledger, readers.clients[name], name) for name in (FORCE, *referrers)}
+        there = {
+            name: ThroughTheGateway(self.ledger, readers.clients[name], name, self._clock)
+            for name in (FORCE, *referrers)
+        }
         return straight | there
 
     async def _time_passes(self) -> None:
