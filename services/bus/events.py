@@ -2175,6 +2175,35 @@ class PoliceNotified(Event):
     """How it is known that this is the child."""
 
 
+class ProbeHeard(Event):
+    """A service's answer to a probe, which went through its whole loop: it was decided, stored, sent and acknowledged."""
+
+    topic: ClassVar[str] = "probes.heard.v1"
+
+    probe_id: str
+    """The probe."""
+
+    service: str
+    """Who answers, as the catalogue names it."""
+
+    sent_at: AwareDatetime
+    """When the probe was sent, UTC."""
+
+
+class ProbeSent(Event):
+    """A probe, about nobody: every service answers it, so that an operator sees that events come through, and how fast.
+    Nothing else follows from it.
+    """
+
+    topic: ClassVar[str] = "probes.sent.v1"
+
+    probe_id: str
+    """The probe."""
+
+    sent_at: AwareDatetime
+    """When it was sent, UTC."""
+
+
 class ReceiptState(StrEnum):
     """READ: opened and read. ACTED: done what was asked, such as filed in the record."""
 
@@ -2412,6 +2441,8 @@ BY_TOPIC: dict[str, type[Event]] = {
     "police.unmatched.v1": ChildUnmatched,
     "police.incidents.v1": IncidentReported,
     "police.notifications.v1": PoliceNotified,
+    "probes.heard.v1": ProbeHeard,
+    "probes.sent.v1": ProbeSent,
     "receipts.v1": DisclosureRead,
     "sandbox.alerts.v1": SandboxAlerted,
     "strategy.meetings.v1": MeetingRecorded,

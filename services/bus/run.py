@@ -31,6 +31,7 @@ from services.bus.kafka import KafkaBroker
 from services.bus.logs import configure
 from services.bus.loop import Loop
 from services.bus.metrics import READY, describe_process
+from services.bus.probes import probed
 from services.bus.recovery import Recovery
 from services.bus.registry import Registry
 from services.bus.secrets import password_of
@@ -64,9 +65,9 @@ def run(service: Service, beside: Beside | None = None, shows: Shows | None = No
 
     async def serve(at: Settings) -> int:
         loop = Loop(
-            service,
+            probed(service),
             broker_for(at, at.principal or service.name),
-            store_for(at, service),
+            store_for(at, probed(service)),
             codec_for(at),
             settings=at,
             clock=Clock.of(at),

@@ -7,6 +7,7 @@ from importlib import import_module
 from importlib.util import find_spec
 
 from services.bus.errors import UserMistake
+from services.bus.probes import probed
 from services.bus.service import Service
 from services.bus.settings import settings
 from services.supervisor.rooms import commands, room_of
@@ -23,7 +24,7 @@ def run(name: str) -> None:
 
 
 def service_of(name: str) -> Service:
-    """The wiring of the service of that name; the module's name will do.
+    """The service of that name as it runs, so with its answer to probes; the module's name will do.
 
     Raises:
         UserMistake: there is none.
@@ -32,7 +33,7 @@ def service_of(name: str) -> Service:
     if find_spec(f"{room}.wiring") is None:
         raise UserMistake(f"{name} keeps nothing that the log could be decided into: it has no such database")
     found: Service = import_module(f"{room}.wiring").SERVICE
-    return found
+    return probed(found)
 
 
 def _known(name: str) -> str:

@@ -21,6 +21,7 @@ from services.lag_monitor.exposition import Exposition
 from services.lag_monitor.kept import Kept
 from services.lag_monitor.lag import Snapshot, Verdict
 from services.lag_monitor.ops.serve import open_ops
+from services.lag_monitor.probing.prober import probing
 from services.lag_monitor.telling import Teller
 from services.lag_monitor.troubles import State, Troubles
 from services.lag_monitor.watch import Watch
@@ -74,7 +75,11 @@ class Monitor:
         shown = Exposition(lambda: self.watch.latest)
         REGISTRY.register(shown)
         try:
-            async with open_ops(self._at, self.watch), Teller(self._at, self._kept) as teller:
+            async with (
+                probing(self._at) as probes,
+                open_ops(self._at, self.watch, probes),
+                Teller(self._at, self._kept) as teller,
+            ):
                 while not self._stopping.is_set():
                     began = time.monotonic()
                     await self._look(teller)

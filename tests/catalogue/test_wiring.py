@@ -9,7 +9,7 @@ import pytest
 from services.bus.catalogue import Catalogue, load
 from services.bus.catalogue.model import GATEWAY
 from services.bus.directory import TOPICS as DIRECTORY
-from services.bus.service import Service
+from services.bus.probes import probed
 from services.bus.settings import HERE
 
 ROOMS = sorted(path.parent.name for path in HERE.glob("*/wiring.py"))
@@ -23,7 +23,7 @@ def ours() -> Catalogue:
 @pytest.mark.parametrize("room", ROOMS)
 def test_a_room_may_use_exactly_the_topics_that_it_uses(ours: Catalogue, room: str) -> None:
     """What it hears it may read, what it emits it may write, besides the directory and dead letters; and no more."""
-    service: Service = import_module(f"services.{room}.wiring").SERVICE
+    service = probed(import_module(f"services.{room}.wiring").SERVICE)
     assert service.name == room.replace("_", "-")
     assert service.name in ours.services
     dead_letters = {name for name, topic in ours.topics.items() if topic.key is None}

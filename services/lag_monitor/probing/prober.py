@@ -1,0 +1,124 @@
+"""Sends a probe every minute and times its way through every service and back.
+
+The path is an event's: to Kafka, acknowledged by all replicas; through each service's loop, where it is decided,
+stored, sent and acknowledged; and back out of Kafka. It signs in as `probe`, which may read the answers, no more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from uuid import uuid4
+
+import structlog
+
+from services.bus.catalogue import load
+from services.bus.errors import SafebusError
+from services.bus.events import ProbeHeard, ProbeSent
+from services.bus.publish import Publisher
+from services.bus.settings import Settings
+from services.lag_monitor.probing.kept import Answer, Probes
+from services.lag_monitor.probing.metrics import FAILED, SENT, SUCCESS, TOOK
+from services.operating.reading import Log, Read
+
+PRINCIPAL: Final = "probe"
+
+OLD: Final = timedelta(hours=1)
+"""An answer to an older probe, such as one that stood in a queue while a service was down, times nothing."""
+
+AGAIN: Final = 5.0
+"""Seconds before the answers are read again after reading failed."""
+
+log = structlog.get_logger()
+
+
+@asynccontextmanager
+async def probing(at: Settings) -> AsyncIterator[Probes | None]:
+    """Probe within the block; None where the settings want no probes.
+
+    Nothing that goes wrong here ends anything: that no probe comes through is what it is there to tell.
+    """
+    if not at.probe_interval:
+        yield None
+        return
+    # As itself, whoever this process is otherwise.
+    own = at.model_copy(update={"principal": None, "password": None})
+    prober = Prober(own, Probes(load(at.catalogue).services, at.probe_interval, datetime.now(UTC)))
+    tasks = [asyncio.create_task(prober.listen()), asyncio.create_task(prober.send())]
+    try:
+        yield prober.probes
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class Prober:
+    """Two tasks: `send` and `listen`, each until it is cancelled."""
+
+    def __init__(self, at: Settings, probes: Probes) -> None:
+        self._at, self.probes = at, probes
+        self._listening = asyncio.Event()
+        for service in probes.services:
+            # From now on its silence counts, also if it never answers.
+            SUCCESS.labels(service).set(probes.began.timestamp())
+
+    async def send(self) -> None:
+        """One probe after the other, the first once answers are listened for."""
+        await self._listening.wait()
+        while True:
+            began = asyncio.get_running_loop().time()
+            try:
+                await self._send_one()
+            except SafebusError as error:
+                self._failed(str(error))
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next probe is tried
+                self._failed(f"a fault of safebus itself, {type(error).__name__}")
+            await asyncio.sleep(max(0.0, began + self._at.probe_interval - asyncio.get_running_loop().time()))
+
+    async def _send_one(self) -> None:
+        async with Publisher(PRINCIPAL, self._at) as bus:
+            # Connected already: what is timed begins with the sending.
+            probe = ProbeSent(probe_id=str(uuid4()), sent_at=datetime.now(UTC))
+            await bus.publish([probe])
+        SENT.inc()
+        self.probes.sent_at, self.probes.fault = probe.sent_at, None
+
+    def _failed(self, why: str) -> None:
+        FAILED.inc()
+        if why != self.probes.fault:
+            log.warning("no_probe", reason=why)
+        self.probes.fault = why
+
+    async def listen(self) -> None:
+        """Take answers as they come, again whenever reading fails."""
+        while True:
+            try:
+                async with Log(self._at, PRINCIPAL) as found:
+                    self._listening.set()
+                    async for records in found.follow([ProbeHeard.topic], since=datetime.now(UTC)):
+                        await self._take(found, records)
+            except SafebusError as error:
+                log.warning("no_answers", reason=str(error))
+            except Exception as error:  # noqa: BLE001 - as above
+                log.error("no_answers", reason=type(error).__name__)  # noqa: TRY400
+            self._listening.set()  # what is wrong is told by the probes that are not answered
+            await asyncio.sleep(AGAIN)
+
+    async def _take(self, found: Log, records: list[Read]) -> None:
+        now = datetime.now(UTC)
+        for heard in await found.decoded(records):
+            if isinstance(heard.event, ProbeHeard):
+                self.answered(heard.event, now)
+
+    def answered(self, heard: ProbeHeard, now: datetime) -> None:
+        """One service's answer, read at that moment."""
+        if heard.service not in self.probes.services or now - heard.sent_at > OLD:
+            return
+        seconds = max(0.0, (now - heard.sent_at).total_seconds())
+        TOOK.labels(heard.service).observe(seconds)
+        SUCCESS.labels(heard.service).set(now.timestamp())
+        self.probes.answered(heard.service, Answer(now, seconds))
