@@ -12,7 +12,7 @@ from rich.text import Text
 
 from services.bus.errors import EXIT_DRIFT, UserMistake
 from services.bus.settings import settings
-from services.cli.letters_shown import _table, bar, console
+from services.cli.letters_shown import BECAME, bar, columns, console
 from services.operating.acts import OPERATOR
 from services.operating.groups import Groups
 from services.operating.letters import SHORT, Letter
@@ -81,7 +81,7 @@ def _say_plan(planned: Plan, *, as_json: bool) -> None:
         return
     out = console()
     if sent:
-        table = _table("id", "reason", "service", "would be sent to")
+        table = columns("id", "reason", "service", "would be sent to")
         for letter, one in sent:
             again = ", begun before" if one.begun_before else ""
             where = f"{letter.said.origin_topic}[{letter.said.origin_partition}]{again}"
@@ -115,11 +115,11 @@ def _say(planned: Plan, outcomes: Sequence[Outcome], *, as_json: bool) -> None:
     out = console()
     for one in outcomes:
         line = Text.assemble((one.letter.id[:SHORT], "bold"), f" {one.letter.code} of {one.letter.said.service}: ")
-        line.append(one.became, STYLES.get(one.became, "yellow"))
+        line.append(BECAME.get(one.became, one.became), STYLES.get(one.became, "yellow"))
         if one.became != DONE and one.why:
             line.append(f", {one.why}")
         out.print(line)
     _say_refused(planned)
-    number = Counter(one.became for one in outcomes)
+    number = Counter(BECAME.get(one.became, one.became) for one in outcomes)
     said = ", ".join(f"{count} {became}" for became, count in number.items()) or "nothing was sent"
     out.print(f"{said}" + (f", {len(planned.refused)} not retried" if planned.refused else ""), style="bold")

@@ -31,6 +31,8 @@ RETRY: Final = {
     "never": "no retry can help",
 }
 
+BECAME: Final = {"done": "done", "repeated": "done", "dead": "died again"}
+
 
 @contextmanager
 def bar(doing: str, of: int | None = None) -> Iterator[Told]:
@@ -73,7 +75,8 @@ def listed(chosen: Sequence[Letter], now: datetime, state: str, of: int, *, ever
     out.print("`safebus dead-letters show ID` says what one means and what to do", style="dim", soft_wrap=True)
 
 
-def _table(*names: str) -> Table:
+def columns(*names: str) -> Table:
+    """A table of these columns, without lines."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for name in names:
         table.add_column(name, no_wrap=name in ("id", "waits", "immediate", "count"), overflow="fold")
@@ -81,7 +84,7 @@ def _table(*names: str) -> Table:
 
 
 def _counted(chosen: Sequence[Letter]) -> Table:
-    table = _table("count", "immediate", "reason", "service")
+    table = columns("count", "immediate", "reason", "service")
     for service, code, number, immediate in counts(chosen):
         style = "bold red" if immediate else ""
         table.add_row(str(number), Text(str(immediate or ""), style), code, service)
@@ -89,7 +92,7 @@ def _counted(chosen: Sequence[Letter]) -> Table:
 
 
 def _lines(chosen: Sequence[Letter], now: datetime) -> Table:
-    table = _table("id", "how urgent", "waits", "reason", "service", "of", "retry")
+    table = columns("id", "how urgent", "waits", "reason", "service", "of", "retry")
     for one in chosen:
         table.add_row(
             one.id[:SHORT],
@@ -109,7 +112,7 @@ def _stands(one: Letter) -> str:
     if one.state.value == "discarded":
         return "discarded"
     if one.state.value == "retried":
-        return f"retried: {one.became or 'not heard yet'}"
+        return f"retried: {BECAME.get(one.became or '', 'not heard yet')}"
     return (
         "no, a person"
         if one.is_retry
@@ -139,7 +142,7 @@ def shown(said: dict[str, Any], *, revealed: bool) -> None:
             ("dead letter ", "bold"), (said["id"], "bold"), "  ", said["state"], "  ", (said["urgency"], style)
         )
     )
-    facts = _table("", "")
+    facts = columns("", "")
     facts.show_header = False
     facts.add_row("gave up", f"{said['service']}, {moment(said['happened_at'])}, {age(said['age_seconds'])} ago")
     at = f" at {said['field']}" if said["field"] else ""
@@ -154,7 +157,7 @@ def shown(said: dict[str, Any], *, revealed: bool) -> None:
 
 def _may_retry(said: dict[str, Any]) -> str:
     if said["state"] == "retried":
-        return f"it was: {said['became'] or 'nobody has heard what became of it'}"
+        return f"it was: {BECAME.get(said['became'], 'nobody has heard yet what became of it')}"
     if said["state"] == "discarded":
         return "no: it was discarded"
     if said["is_retry"]:
@@ -177,7 +180,7 @@ def _chain(said: dict[str, Any]) -> Tree:
     for other in said["others"]:
         event.add(Text(f"{other['service']} gave up: {other['reason']}  ({other['id'][:SHORT]})"))
     for act in said["acts"]:
-        became = f": {act['became']}" if act["became"] else ""
+        became = f": {BECAME.get(act['became'], act['became'])}" if act["became"] else ""
         why = f' because "{act["reason"]}"' if act["reason"] else ""
         event.add(Text(f"{act['act'].lower()} by {act['by']}, {moment(act['at'])}{became}{why}"))
     if said["again"]:

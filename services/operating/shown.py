@@ -14,7 +14,7 @@ from pydantic_core import to_jsonable_python
 
 from services.bus.codec import event_types
 from services.bus.errors import Surroundings, UserMistake
-from services.bus.events import OperatorActed
+from services.bus.events import OperatorAct, OperatorActed
 from services.bus.heard import Heard
 from services.bus.registry import Registry
 from services.bus.settings import Settings
@@ -67,8 +67,15 @@ def whole(one: Letter, now: datetime, others: Sequence[Letter]) -> dict[str, Any
         "recipient": said.recipient,
         "is_retry": one.is_retry,
         "others": [{"id": other.id, "service": other.said.service, "reason": other.code} for other in others],
-        "acts": [act_of(act) for act in one.acts],
+        "acts": [act_of(act) for act in _told(one.acts)],
     }
+
+
+def _told(acts: Sequence[OperatorActed]) -> list[OperatorActed]:
+    """Without the steps of a retry whose outcome is known."""
+    steps = (OperatorAct.RETRYING, OperatorAct.RETRIED)
+    known = any(act.act is OperatorAct.RETRIED and act.became for act in acts)
+    return [act for act in acts if not (known and act.act in steps and not act.became)]
 
 
 def act_of(act: OperatorActed) -> dict[str, Any]:
