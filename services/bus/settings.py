@@ -125,6 +125,9 @@ class Settings(BaseSettings):
     board_take_within_minutes: float = Field(
         10.0, ge=1, description="immediate danger that nobody has taken for so long goes to the on-call manager"
     )
+    board_deaf_minutes: float = Field(
+        5.0, gt=0, description="a board that has heard nothing of the bus for so long says so to the on-call manager"
+    )
     board_page_url: str | None = Field(
         None, description="where the on-call manager is paged, https://…; unset means that nobody is"
     )

@@ -17,6 +17,8 @@ from services.bus.events import (
     HandoverNoted,
     IncidentKind,
     NoteKind,
+    OperatorAct,
+    OperatorActed,
     PoliceNotified,
     Presence,
     Role,
@@ -25,7 +27,7 @@ from services.bus.events import (
 )
 from services.handover_feed.enquiries import contact, decision, request
 from services.handover_feed.facts import Fact, fact
-from services.handover_feed.held import of_dead_letter
+from services.handover_feed.held import matter_of_act, of_dead_letter
 from services.handover_feed.sentences import joined, listed, word
 
 SHOWN_BY_ITSELF = (
@@ -149,6 +151,23 @@ def _matched(answered: ChildMatched) -> Iterator[Fact]:
         text=f"It was said who this child is. Once that stands, the rest is on the child's own card. {answered.reason}",
         said_by=answered.decided_by,
         enquiry_id=answered.incident_id,
+    )
+
+
+@facts_of.register
+def _dealt_with(acted: OperatorActed) -> Iterator[Fact]:
+    """An operator has dealt with a dead letter: it stands beside what was held, with the reason."""
+    if matter_of_act(acted) is None:
+        return
+    did = "sent it again, and it was decided" if acted.act is OperatorAct.RETRIED else "discarded it"
+    yield fact(
+        acted,
+        FactKind.NOTE,
+        happened_at=acted.acted_at,
+        text=f"An operator of the bus {did}. {(acted.reason or '').strip()}".strip(),
+        said_by=THE_BUS,
+        for_information=True,
+        quiet=True,
     )
 
 

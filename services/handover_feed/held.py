@@ -15,6 +15,8 @@ from services.bus.events import (
     FactKind,
     Grading,
     IncidentReported,
+    OperatorAct,
+    OperatorActed,
     PoliceNotified,
     YesNoUnknown,
 )
@@ -33,6 +35,8 @@ NOT_OURS_TO_SHOW = ("dead-letters.", "handover.")
 SEEN_BY_OTHERS = (ContactReceived.topic,)
 """Another service hears them too, and says so if they cannot be read."""
 OUR_FAULT = ("decision_failed", "output_too_large", "same_id_twice")
+TRIED = ("done", "repeated")
+"""What a retry became that was decided. What died again has a dead letter of its own."""
 LONGEST_ID = 200
 
 WHY = {
@@ -59,6 +63,21 @@ def matter_of(letter: DeadLetter) -> str | None:
     return subject if names_child and 0 < len(subject) <= LONGEST_ID else f"{HELD_APART}{letter.dead_letter_id}"
 
 
+def matter_of_act(acted: OperatorActed) -> str | None:
+    """The matter of the dead letter that an operator has dealt with; None if it is about no such letter.
+
+    One that names a child is on the child's own card, and ends there by what is told in its place, or by a worker.
+    """
+    kind, _, own_id = acted.about.partition(":")
+    dealt_with = acted.act is OperatorAct.DISCARDED or (acted.act is OperatorAct.RETRIED and acted.became in TRIED)
+    return f"{HELD_APART}{own_id}" if kind == "dead-letter" and own_id and dealt_with else None
+
+
+def end_of(letter_id: object) -> str:
+    """By what the fact of a dead letter ends."""
+    return f"letter {letter_id}"
+
+
 def of_dead_letter(letter: DeadLetter) -> Iterator[Fact]:
     """The fact of one: what is not known of it ranks as the worst plausible where it may be an incident (H7)."""
     if not _concerns(letter):
@@ -71,6 +90,7 @@ def of_dead_letter(letter: DeadLetter) -> Iterator[Fact]:
         FactKind.HELD,
         happened_at=letter.origin_time or letter.happened_at,
         rule=letter.rule,
+        ends=(end_of(letter.dead_letter_id),),
         text=_held(letter) if letter.reason_code == HELD else _unread(letter),
         said_by="the bus",
         danger=YesNoUnknown.UNKNOWN if incident and letter.service != ABOUT_CHILDREN[1] else None,

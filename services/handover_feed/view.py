@@ -36,6 +36,7 @@ from services.bus.events import (
     MatterChanged,
     MatterCued,
     MeetingRecorded,
+    OperatorActed,
     OutcomeShared,
     PoliceNotified,
     ReceiptState,
@@ -48,7 +49,7 @@ from services.handover_feed.alarms import Paged
 from services.handover_feed.card import content
 from services.handover_feed.facts import Fact
 from services.handover_feed.hearing import facts_of
-from services.handover_feed.held import HELD_APART, matter_of
+from services.handover_feed.held import HELD_APART, end_of, matter_of, matter_of_act
 from services.handover_feed.known import Known
 from services.handover_feed.meetings import Arranged, Meeting, Meetings
 from services.handover_feed.room import within_room
@@ -138,6 +139,8 @@ class Matter(View):
                 return matter_of(event)
             case HandoverNoted() | HandoverActed() | HandoverEscalated() | MatterChanged() | MatterCued():
                 return event.matter_id
+            case OperatorActed():
+                return matter_of_act(event)
             case MeetingRecorded():
                 return f"{MEETING}{event.meeting_id}"
         return event.child_id if isinstance(event, OF_A_CHILD) else None
@@ -177,6 +180,9 @@ class Matter(View):
             case MeetingRecorded():
                 known = now.meeting
                 return now if known and known.version >= event.version else now._with(meeting=Meeting.of(event))
+            case OperatorActed():
+                letter_id = now.matter_id.removeprefix(HELD_APART)
+                return now._ended(end_of(letter_id), event.acted_at) if letter_id else now
             case MatterCued():
                 return now._cued(event)
             case DeadlineSet():

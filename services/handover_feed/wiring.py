@@ -22,6 +22,7 @@ from services.bus.events import (
     MatterChanged,
     MatterCued,
     MeetingRecorded,
+    OperatorActed,
     OutcomeShared,
     PoliceNotified,
     SchoolAlerted,
@@ -38,6 +39,7 @@ ABOUT_A_MATTER: tuple[type[Event], ...] = (
     PoliceNotified, ChildUnmatched, ChildMatched, SchoolAlerted, ContactReceived, InformationRequested,
     InformationReturned, DecisionMade, OutcomeShared, HealthUpdated, DisclosureRead, DeadlineSet, DeadlineMet,
     DeadlineMissed, DeadLetter, HandoverNoted, HandoverActed, HandoverEscalated, MatterCued,
+    OperatorActed,
 )  # fmt: skip
 
 

@@ -20,12 +20,15 @@ from services.bus.events import (
     IncidentKind,
     MatterState,
     NoteKind,
+    OperatorAct,
+    OperatorActed,
     Outcome,
     StrategyWish,
     Team,
     YesNoUnknown,
 )
 from services.handover_feed.facts import LONGEST
+from services.handover_feed.view import Matter
 from tests.handover_feed.samples import (
     DEE,
     MINUTE,
@@ -38,6 +41,8 @@ from tests.handover_feed.samples import (
     decision_deadline,
     disclosure,
     expected,
+    hear,
+    letter,
     met,
     missed,
     note,
@@ -45,6 +50,7 @@ from tests.handover_feed.samples import (
     read,
     requested,
     returned,
+    tell,
     unmatched,
 )
 from tests.rooms import FRIDAY_EVENING as AT
@@ -231,3 +237,24 @@ def test_what_is_long_is_cut_and_says_where_the_rest_is() -> None:
     fact = shown(FactKind.INCIDENT, notified(narrative="x" * 900_000))
     assert len(fact.words) < LONGEST + 200
     assert fact.words.endswith("(cut: the full text is in police.notifications.v1, event notified)")
+
+
+@pytest.mark.parametrize(
+    ("did", "became", "closed"),
+    [("DISCARDED", None, True), ("RETRIED", "done", True), ("RETRIED", "dead", False), ("REVEALED", None, False)],
+)
+def test_what_an_operator_has_dealt_with_waits_no_more(did: str, became: str | None, closed: bool) -> None:
+    """The card of a dead letter closes once its original was decided after all, or was discarded with a reason; what
+    died again waits. Whichever topic came first."""
+    event = OperatorActed(
+        act_id=did, act=OperatorAct(did), about=f"dead-letter:{letter().dead_letter_id}", by="pat", became=became,
+        reason="the sender sent it anew", acted_at=AT,
+    )  # fmt: skip
+    acted = hear(event, did, AT)
+    heard = (letter(), acted) if Matter.key_of(acted) else (letter(),)
+    for order in (heard, heard[::-1]):
+        shown = card(*order)
+        assert (shown.state is MatterState.CLOSED) is closed
+        assert shown.interrupts is not closed
+        assert ("the sender sent it anew" in str(shown.facts)) is closed
+    assert tell(*heard[1:]).version == 0, "an act about what is not on the board begins no card"

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from services.bus.access import Access
 from services.bus.catalogue import load
 from services.bus.clock import Clock
+from services.bus.health import PROCESS
 from services.bus.run import codec_for
 from services.bus.settings import Settings
 from services.handover_feed.acting.letters import Letters
@@ -20,6 +21,7 @@ from services.handover_feed.door.app import application
 from services.handover_feed.door.context import Board
 from services.handover_feed.door.keys import Keys
 from services.handover_feed.numbers import numbered
+from services.handover_feed.paging.hearing import Hearing
 from services.handover_feed.paging.pager import Pager
 from services.handover_feed.tables import metadata
 from services.web.serving import Place, listen, make_tables, serving
@@ -73,6 +75,7 @@ async def board_for(at: Settings) -> AsyncIterator[Board]:
         stack.callback(BOARD.listeners.remove, hub.ring)
         await stack.enter_async_context(hub)
         await stack.enter_async_context(Pager(board))
+        await stack.enter_async_context(Hearing(board, PROCESS))
         cues = await stack.enter_async_context(Cues(board))
         BOARD.listeners.append(cues.ring)
         stack.callback(BOARD.listeners.remove, cues.ring)

@@ -26,6 +26,15 @@ passed_on = sa.Table(
     sa.Column("escalation_id", sa.Text, primary_key=True),
 )
 
+deaf = sa.Table(
+    "board_deaf",  # the board's own: that it hears nothing was told, and to be told is that it hears again
+    own.metadata,
+    sa.Column("deaf_id", sa.Text, primary_key=True),
+    sa.Column("since_us", sa.BigInteger, nullable=False),
+    sa.Column("holder", sa.Text, nullable=False),  # the process that hears nothing
+    sa.Column("until_us", sa.BigInteger, nullable=False),  # real time: it says so again and again while it lasts
+)
+
 page = sa.Table(
     "board_page",  # the board's own, which a recovery leaves: nobody is paged again because of one
     own.metadata,
