@@ -84,7 +84,16 @@ def _note(seen: Seen, record: Record, event: Event) -> None:
         disclosure = event.disclosure  # type: ignore[attr-defined]
         about, root = _about(event)
         seen.log.append(
-            Told(str(disclosure.id), event.topic, disclosure.recipient, about, root, record.partition, record.offset)
+            Told(
+                str(disclosure.id),
+                event.topic,
+                disclosure.recipient,
+                about,
+                root,
+                record.partition,
+                record.offset,
+                disclosure.recipient_role,
+            )
         )
 
 

@@ -18,6 +18,11 @@ from tests.soak.channels import Channel, Item, send_malformed
 from tests.soak.county import FORCE, County, Kind, arrivals, place
 from tests.soak.ledger import Ledger, invited
 
+
+def _nothing() -> None:
+    pass
+
+
 UNKNOWN, MATCHED, MALFORMED, TO_STRATEGY, BY_PRACTICE, BY_GATEWAY = 0.06, 0.5, 0.05, 0.15, 0.3, 0.5
 """Shares: of incidents with a child whom nobody knows, of those whom a person then names, of incidents that come with a
 malformed one, of decisions for a strategy discussion, of contacts made by a practice, of events through the gateway."""
@@ -51,16 +56,18 @@ class Load:
         self._numbers = count(1)
         self._later: list[tuple[datetime, int, Callable[[datetime], None]]] = []
         self._others: set[asyncio.Task[None]] = set()
+        self._waiting = 0
+        self._began = time.monotonic()
         self.incidents_at: dict[str, float] = {}
         """When each was acknowledged, by the real clock."""
 
     async def play(self, seconds: float) -> None:
         """So many seconds of real time; in their middle a day's backlog comes at once."""
-        began = time.monotonic()
+        self._began = began = time.monotonic()
         coming = self._all(arrivals(self._chance, self._start))
         backlog: float | None = seconds / 2
         while (passed := time.monotonic() - began) < seconds:
-            now = self._start + timedelta(seconds=passed * self._rate)
+            now = self._now()
             if backlog is not None and passed > backlog:
                 backlog = None
                 for _ in range(BACKLOG):
@@ -72,11 +79,12 @@ class Load:
             await asyncio.sleep(0.05)
 
     async def finish(self) -> None:
-        """Until all is acknowledged."""
-        while self._later:
-            at, _, act = heapq.heappop(self._later)
-            act(at)
-        await asyncio.gather(*self._others, *(channel.empty() for channel in self._channels.values()))
+        """Until all is acknowledged, and all that follows from it."""
+        while self._later or self._waiting:
+            while self._later:
+                at, _, act = heapq.heappop(self._later)
+                act(at)
+            await asyncio.gather(*self._others, *(channel.empty() for channel in self._channels.values()))
 
     @staticmethod
     def _all(coming: Iterator[tuple[datetime, Kind]]) -> Callable[[datetime], Iterator[Kind]]:
@@ -99,15 +107,16 @@ class Load:
         said = telling.incident(id, self._clock.now(), known, unknown=unknown)
         self._ledger.incident(id, known)
 
+        match = unknown and self._chance.random() < MATCHED
+
         def acknowledged() -> None:
             self.incidents_at[id] = time.monotonic()
+            if match:
+                self._after(10, 40, lambda then: self._match(id, then, known))
+            for child in known:
+                self._after(30, 90, lambda then, child=child: self._decide(id, then, child, FORCE))  # type: ignore[misc]
 
-        way = FORCE if self._chance.random() < BY_GATEWAY else "police"
-        self._channels[way].put(Item(id, said, acknowledged))
-        if unknown and self._chance.random() < MATCHED:
-            self._after(now, 10, 40, lambda then: self._match(id, then, known))
-        for child in known:
-            self._after(now, 30, 90, lambda then, child=child: self._decide(id, then, child, FORCE))  # type: ignore[misc]
+        self._put(FORCE if self._chance.random() < BY_GATEWAY else "police", Item(id, said, acknowledged))
         if self._chance.random() < MALFORMED:
             malformed = self._id("malformed")
             self._ledger.malformed.add(malformed)
@@ -118,8 +127,9 @@ class Load:
     def _match(self, incident: str, now: datetime, known: list[ChildRecorded]) -> None:
         child = self._chance.choice([one for one in self._county.children if one not in known])
         self._ledger.incident(incident, [child])
-        self._channels["local-authority"].put(Item(self._id("match"), telling.matched(incident, child)))
-        self._after(now, 30, 60, lambda then: self._decide(incident, then, child, FORCE))
+        decide = lambda then: self._decide(incident, then, child, FORCE)  # noqa: E731
+        said = Item(self._id("match"), telling.matched(incident, child), lambda: self._after(30, 60, decide))
+        self._put("local-authority", said)
 
     def _contact(self, now: datetime) -> None:
         child = self._chance.choice(self._county.children)
@@ -129,34 +139,46 @@ class Load:
         referrer, role = (practice, Role.GP_PRACTICE) if health else (str(school), Role.SCHOOL)
         id = self._id("contact")  # noqa: A001
         said = telling.contact(id, self._clock.now(), child, referrer, role)
+        decide = lambda then: self._decide(id, then, child, None if health else referrer)  # noqa: E731
         way = referrer if self._chance.random() < BY_GATEWAY else "agency"
-        self._channels[way].put(Item(id, said))
-        self._after(now, 20, 120, lambda then: self._decide(id, then, child, None if health else referrer))
+        self._put(way, Item(id, said, lambda: self._after(20, 120, decide)))
 
     def _decide(self, enquiry: str, now: datetime, child: ChildRecorded, referrer: str | None) -> None:
         id, closes = self._id("decision"), self._chance.random() > TO_STRATEGY  # noqa: A001
         said = telling.decision(id, self._clock.now(), enquiry, child, closes=closes)
         self._ledger.decision(id, child, referrer)
         self._ledger.decisions[child.child_id].append(id)
-        self._channels["local-authority"].put(Item(id, said))
-        if not closes:
-            self._after(now, 60, 120, lambda then: self._meet(enquiry, then, child))
+        meet = lambda: self._after(60, 120, lambda then: self._meet(enquiry, then, child))  # noqa: E731
+        self._put("local-authority", Item(id, said, _nothing if closes else meet))
 
     def _meet(self, enquiry: str, now: datetime, child: ChildRecorded) -> None:
         meeting, minutes = self._id("meeting"), self._id("minutes")
-        at, council = self._clock.now(), self._channels["local-authority"]
-        council.put(Item(meeting, telling.meeting(meeting, at, enquiry, child)))
+        at = self._clock.now()
+        self._put("local-authority", Item(meeting, telling.meeting(meeting, at, enquiry, child)))
 
         def approve(_now: datetime) -> None:
             self._ledger.minutes(minutes, meeting, invited(child))
-            council.put(Item(minutes, telling.minutes(minutes, at, meeting, child)))
+            self._put("local-authority", Item(minutes, telling.minutes(minutes, at, meeting, child)))
 
-        self._after(now, 30, 60, approve)
+        self._after(30, 60, approve)  # minutes may overtake their meeting: they wait for it
 
-    def _after(self, now: datetime, least: float, most: float, act: Callable[[datetime], None]) -> None:
-        """Minutes of the county's time."""
-        then = now + timedelta(minutes=self._chance.uniform(least, most))
+    def _put(self, way: str, item: Item) -> None:
+        """Nothing follows from what is not acknowledged yet: nobody decides on what nobody knows."""
+        self._waiting += 1
+
+        def done() -> None:
+            self._waiting -= 1
+            item.done()
+
+        self._channels[way].put(item._replace(done=done))
+
+    def _after(self, least: float, most: float, act: Callable[[datetime], None]) -> None:
+        """Minutes of the county's time from now."""
+        then = self._now() + timedelta(minutes=self._chance.uniform(least, most))
         heapq.heappush(self._later, (then, next(self._numbers), act))
+
+    def _now(self) -> datetime:
+        return self._start + timedelta(seconds=(time.monotonic() - self._began) * self._rate)
 
     def _id(self, kind: str) -> str:
         return f"{self._county.run}-{kind}-{next(self._numbers)}"
