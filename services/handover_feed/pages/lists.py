@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import uuid4
@@ -20,6 +21,23 @@ LEFT = "Their shift was not closed: nobody has said who sees to these. Take what
 ENDED = {HandoverAct.CLOSED, HandoverAct.HANDED_TO_DAY, HandoverAct.HANDED_TO_NIGHT}
 
 
+MANY = 4
+"""Children of one incident: so many stand together, under the one who is worst off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A matter, and those of the same incident that stand with it: each a matter of its own."""
+
+    worst: Shown
+    others: list[Shown]
+
+    @property
+    def in_danger(self) -> int:
+        """How many of the others are in immediate danger, and nobody has taken them: they are never hidden (H7)."""
+        return sum(m.danger for m in self.others)
+
+
 @dataclass(frozen=True, slots=True)
 class Group:
     """Matters under one heading."""
@@ -32,6 +50,17 @@ class Group:
     """What is said when there is none; without it the group is left out."""
     first: int = 1
     """The number of the first of them in the whole list."""
+
+    @property
+    def bundles(self) -> list[Bundle]:
+        """In their order, those of one incident together where they are many."""
+        found: list[Bundle] = []
+        for together in _together(self.matters):
+            if len(together) >= MANY:
+                found.append(Bundle(together[0], together[1:]))
+            else:
+                found += [Bundle(m, []) for m in together]
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +91,7 @@ async def open_now(frame: Frame, page: int) -> Listing:
     after them what the other side went off duty with."""
     mine = await _cards(frame, team=frame.staff.team, state=MatterState.OPEN)
     rest = [card for card in mine if not card.interrupts]
-    danger = [frame.show(one.card) for one in frame.danger]
+    danger = _bundled([frame.show(one.card) for one in frame.danger])
     left, other = frame.left, OTHER.get(frame.staff.team, Team.DAY)
     shown, page, last = _page(frame, [*rest, *left], page)
     ours, theirs = [m for m in shown if m.card.team is not other], [m for m in shown if m.card.team is other]
@@ -144,7 +173,34 @@ def _page(frame: Frame, cards: Sequence[MatterChanged], page: int) -> tuple[list
     """The matters of that page, its number, which is no higher than the last one's, and the last one's."""
     last = max(1, -(-len(cards) // SIZE))
     page = min(max(1, page), last)
-    return [frame.show(card) for card in cards[(page - 1) * SIZE : page * SIZE]], page, last
+    shown = _bundled([frame.show(card) for card in cards])
+    return shown[(page - 1) * SIZE : page * SIZE], page, last
+
+
+def _bundled(shown: Sequence[Shown]) -> list[Shown]:
+    """In their order, but those of one incident after the worst of them, where they are many: a school's 200 children
+    do not push out of sight what happened to others."""
+    of = Counter(m.incident for m in shown if m.incident)
+    rest = {incident: [m for m in shown if m.incident == incident] for incident, many in of.items() if many >= MANY}
+    found: list[Shown] = []
+    for m in shown:
+        if m.incident not in rest:
+            found.append(m)
+        elif rest[m.incident]:
+            found += rest[m.incident]
+            rest[m.incident] = []
+    return found
+
+
+def _together(shown: Sequence[Shown]) -> list[list[Shown]]:
+    """Neighbours of one incident, each other by itself."""
+    found: list[list[Shown]] = []
+    for m in shown:
+        if found and m.incident and found[-1][0].incident == m.incident:
+            found[-1].append(m)
+        else:
+            found.append([m])
+    return found
 
 
 def _us(frame: Frame) -> str:

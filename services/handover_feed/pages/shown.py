@@ -193,6 +193,13 @@ class Shown:
         return next(iter([*told, *self.going_on, *self.facts]), None)
 
     @cached_property
+    def incident(self) -> str | None:
+        """The police incident that is to be seen to, the latest if there are several; None of what must not be shown,
+        since whom it stands with would say whom it is about (H3)."""
+        told = (one for one in self.going_on if one.kind in (FactKind.INCIDENT, FactKind.UNMATCHED))
+        return None if self.withheld else next((one.enquiry_id for one in told), None)
+
+    @cached_property
     def voices(self) -> list[CardFact]:
         return [one for one in self.facts if one.voice]
 
