@@ -25,6 +25,8 @@ UNPROVEN_AFTER = timedelta(seconds=60)
 """A group that was not seen at work since the monitor, or the broker, came up has so long to come up itself."""
 
 SLOW_AFTER = timedelta(seconds=60)
+REWOUND_AFTER = timedelta(seconds=30)
+"""A room whose offsets go back at each start, as that of the performance data, is soon where it was."""
 AWAY_AFTER = timedelta(seconds=15)
 
 _IDS = uuid5(NAMESPACE_URL, "urn:safebus:lag-monitor")
@@ -146,6 +148,8 @@ class Troubles:
             return max(self._after, AWAY_AFTER)
         if now.verdict == Verdict.slow:
             return max(self._after, SLOW_AFTER)
+        if now.verdict == Verdict.rewound:
+            return max(self._after, REWOUND_AFTER)
         if now.verdict in (Verdict.stopped, Verdict.stalled) and not now.proven:
             return max(self._after, UNPROVEN_AFTER)
         return self._after
