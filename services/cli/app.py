@@ -307,6 +307,9 @@ def report(
     as_html: Annotated[
         Path | None, typer.Option("--html", metavar="FILE", help="Write it as one HTML file.", show_default=False)
     ] = None,
+    as_csv: Annotated[
+        Path | None, typer.Option("--csv", metavar="FILE", help="Write its figures as CSV.", show_default=False)
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """How well the partnership shares: the measures of a month, to be read or passed on.
@@ -315,12 +318,12 @@ def report(
     """
     from services.cli import performance as room
 
-    room.report(month, to, every_number=every_number, as_html=as_html, as_json=as_json)
+    room.report(month, to, every_number=every_number, as_html=as_html, as_csv=as_csv, as_json=as_json)
 
 
 @app.command(rich_help_panel=FIGURES, context_settings=PASSED_ON)
 def performance(context: typer.Context) -> None:
-    """The performance data: rebuild them from the log."""
+    """The performance data: rebuild them from the log, and say who may see their pages."""
     from services.cli.performance import app as room
 
     _pass_on(room, context)

@@ -20,6 +20,7 @@ from services.bus.calendar import local
 from services.bus.clock import Clock
 from services.bus.errors import Surroundings, UserMistake
 from services.bus.settings import Settings, settings
+from services.cli import performance_people
 from services.cli.recover import process_of
 from services.cli.screen import Screen
 from services.embedded.files import FileLock
@@ -33,17 +34,13 @@ from services.supervisor.rooms import commands, environment, left_out
 from services.supervisor.status import hold_path, run_dir, running
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="The partnership's performance data.")
+app.add_typer(performance_people.app)
 
 LOOK = 0.5
 STOPS_WITHIN = 30.0
 """Seconds in which the running process ends when it is asked to."""
 PATIENCE = 3600.0
 """Seconds in which the log is read again; a million events take ten minutes."""
-
-
-@app.callback()
-def performance() -> None:
-    """Keep `rebuild` a command of its own, though it is the only one."""
 
 
 @app.command()
@@ -128,11 +125,19 @@ async def _ready(at: Settings, own: ServiceProcess | None, screen: Screen) -> No
         await asyncio.sleep(LOOK)
 
 
-def report(month: str | None, to: str | None, *, every_number: bool, as_html: Path | None, as_json: bool) -> None:
-    """Print the report of these months, or write it to a file.
+def report(
+    month: str | None,
+    to: str | None,
+    *,
+    every_number: bool,
+    as_html: Path | None,
+    as_csv: Path | None,
+    as_json: bool,
+) -> None:
+    """Print the report of these months, or write it to files.
 
     Raises:
-        UserMistake: they are no months, or not begun.
+        UserMistake: they are no months, or not begun; or a file cannot be written.
         Surroundings: not everything has been read yet.
     """
     at = settings()
@@ -140,23 +145,27 @@ def report(month: str | None, to: str | None, *, every_number: bool, as_html: Pa
     told = asyncio.run(figures(at, months, outside=not every_number))
     if as_json:
         typer.echo(AS_JSON.dump_json(told, indent=2).decode())
-    elif as_html is not None:
-        _write(as_html, told)
+    elif as_html is not None or as_csv is not None:
+        from services.performance_data.pages import export
+        from services.performance_data.pages.report import html
+
+        if as_html is not None:
+            _write(as_html, html(told), told)
+        if as_csv is not None:
+            _write(as_csv, export.text(told), told)
     else:
         from services.performance_data.pages.report import render
 
         typer.echo(render(told, colour=sys.stdout.isatty() and "NO_COLOR" not in os.environ), nl=False)
 
 
-def _write(path: Path, told: Figures) -> None:
-    from services.performance_data.pages.report import html
-
+def _write(path: Path, text: str, told: Figures) -> None:
     try:
-        path.write_text(html(told), "utf-8")
+        path.write_text(text, "utf-8", newline="")
     except OSError as error:
         raise UserMistake(f"{path} cannot be written: {error.strerror}") from None
     kept = "" if told.outside else "; it holds small numbers, and must not leave the partnership"
-    typer.echo(f"the report stands in {path}{kept}")
+    typer.echo(f"the figures stand in {path}{kept}")
 
 
 def _today(at: Settings) -> date:
