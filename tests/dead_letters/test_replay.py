@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import sqlalchemy as sa
 
-from services.bus.events import OperatorActed, PoliceNotified
+from services.bus.events import DeadlineKind, DeadlineMet, DeadlineSet, OperatorActed, PoliceNotified, Role
 from services.bus.run import broker_for
 from services.bus.service import Service
 from services.bus.tables import metadata, state
+from services.deadlines.wiring import SERVICE as DEADLINES
 from services.encompass_alerts.wiring import SERVICE as ALERTS
 from services.operating.acts import OPERATOR
 from services.partner_gateway.inbox.tables import entry
@@ -92,6 +96,28 @@ def _change_by_hand(desk: Desk) -> None:
 async def _logged(desk: Desk) -> int:
     """How many replays the operators' log tells of."""
     return await number(desk, OperatorActed.topic)
+
+
+async def test_a_moment_rings_in_a_replay_where_it_rang(desk: Desk) -> None:
+    """A deadline is missed and then met: so it is in a replay, though by then both stand in the log."""
+    begin_anew(desk, [DEADLINES])
+    await desk.publish("local-authority", *PLACES)
+    owed = {"deadline_id": uuid4(), "child_id": f"maya-{desk.tag}", "kind": DeadlineKind.MATCH_BY_PERSON}
+    due = datetime.now(UTC) + timedelta(seconds=0.5)
+    owing = {"owed_role": Role.MASH, "escalate_to": "mash:825", "location_confidential": False}
+    await desk.publish(
+        "police-notifications", DeadlineSet(**owed, **owing, due_by=due, needs_hidden_confirmation=False)
+    )
+    async with desk.running(DEADLINES):
+        await desk.quiet(DEADLINES)
+        while '"missed":true' not in str(kept(desk, DEADLINES)["state"]):
+            await asyncio.sleep(0.1)
+        met = datetime.now(UTC)
+        await desk.publish("police-notifications", DeadlineMet(**owed, due_by=due, met_at=met, late=True))
+        await desk.quiet(DEADLINES)
+        assert '"met_at"' in str(kept(desk, DEADLINES)["state"])
+        found = await desk.safebus("replay", DEADLINES.name, "--json")
+    assert (found.code, found.json["differences"]) == (0, []), found.text
 
 
 async def test_a_mistake_is_told_in_a_sentence(desk: Desk) -> None:
