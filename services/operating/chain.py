@@ -39,11 +39,7 @@ MOST: Final = 2_000
 ALARM: Final = b"alarm "
 """So begins the id of a cause that is no event: a moment that a service waited for (services/bus/batch.py)."""
 
-ABOUT_A_DISCLOSURE: Final = (DisclosureRead.topic,)
-ABOUT_A_DEADLINE: Final = (DeadlineMissed.topic, DeadlineMet.topic, DeadlineSet.topic)
 OF_MEETINGS: Final = (MeetingRecorded.topic, MinutesApproved.topic, MinutesDistributed.topic)
-BY_SUBJECT: Final = frozenset(ABOUT_A_DISCLOSURE + ABOUT_A_DEADLINE)
-"""Topics whose records are joined to a child's others by their bodies; they are keyed by the child."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,21 +274,19 @@ class _Gathering:
         return self._chain
 
     async def _joined(self) -> None:
-        """Receipts and missed deadlines of what was found, and what followed from them."""
+        """What is about the same disclosures and deadlines, under the keys of the children found; and what is next to
+        that in its turn."""
         if self._child is not None:
             return  # all under the child's key are here already
-        looked: set[Place] = set()
+        looked: dict[Place, Heard] = {}
         while True:
-            about = {
-                place for key in self._keys() for place in self._index.of_key(key) if place[0] in BY_SUBJECT
-            } - looked
-            looked |= about
-            left = about - self._chain.heard.keys()
-            if not left:
+            new = {place for key in self._keys() for place in self._index.of_key(key)} - looked.keys()
+            for one in await self._log.decoded(await self._index.fetched(self._log, new)):
+                looked[_place(one.record)] = one
+            about, before = self._about(), len(self._chain.heard)
+            await self._gather(place for place, one in looked.items() if about & _names(one))
+            if len(self._chain.heard) == before:
                 return
-            ids = self._ids()
-            heard = await self._log.decoded(await self._index.fetched(self._log, left))
-            await self._gather(_place(one.record) for one in heard if subject_of(one) in ids)
 
     def _keys(self) -> set[bytes]:
         keyed = self._index.child_keyed
@@ -300,11 +294,9 @@ class _Gathering:
             heard.record.key for place, heard in self._chain.heard.items() if place[0] in keyed and heard.record.key
         }
 
-    def _ids(self) -> set[str]:
-        """Of disclosures, and of deadlines."""
-        events = (heard.event for heard in self._chain.heard.values())
-        deadlines = {str(event.deadline_id) for event in events if isinstance(event, DeadlineSet)}
-        return deadlines | {marks.id.decode("utf-8", "replace") for marks in self._chain.marks.values()}
+    def _about(self) -> set[str]:
+        """Ids of the disclosures and deadlines that were found or are named by what was found."""
+        return {name for heard in self._chain.heard.values() for name in _names(heard)}
 
     async def _places_hidden(self) -> None:
         """Whether anything found, or the directory as it stands now, says that a child's location is confidential."""
@@ -324,6 +316,12 @@ def subject_of(heard: Heard) -> str | None:
     if isinstance(event, DeadlineMissed | DeadlineMet | DeadlineSet):
         return str(event.deadline_id)
     return None
+
+
+def _names(heard: Heard) -> set[str]:
+    """Of which disclosure it is the event, and what it is about."""
+    disclosure = getattr(heard.event, "disclosure", None)
+    return {str(name) for name in (disclosure.id if disclosure else None, subject_of(heard)) if name}
 
 
 def _place(record: Record) -> Place:
