@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import shutil
 import tempfile
@@ -41,6 +42,7 @@ def soak(
     folder = data_dir or Path(tempfile.mkdtemp(prefix="safebus-soak-"))
     plan = Plan(seconds=minutes * 60, rate=rate, every=every, seed=seed)
     screen = Console(stderr=True, highlight=False)
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it says a line for each try at a broker that is away
     result = asyncio.run(_run(_settings(folder), plan, brokers, screen))
     if as_json:
         print(json.dumps(as_object(result), indent=2))

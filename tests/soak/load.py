@@ -57,8 +57,10 @@ class Load:
         self._later: list[tuple[datetime, int, Callable[[datetime], None]]] = []
         self._others: set[asyncio.Task[None]] = set()
         self._waiting = 0
+        self._awaited: dict[tuple[str, str], ChildRecorded] = {}
+        """Incident and child of which the front door has not heard yet."""
         self._began = time.monotonic()
-        self.incidents_at: dict[str, float] = {}
+        self._incidents_at: dict[str, float] = {}
         """When each was acknowledged, by the real clock."""
 
     async def play(self, seconds: float) -> None:
@@ -78,13 +80,22 @@ class Load:
                 heapq.heappop(self._later)[2](now)
             await asyncio.sleep(0.05)
 
-    async def finish(self) -> None:
-        """Until all is acknowledged, and all that follows from it."""
-        while self._later or self._waiting:
+    def notified(self, incident: str, child_id: str) -> None:
+        """The front door has it in its inbox: from then on it can decide."""
+        if incident in self._incidents_at:
+            self._ledger.latencies.append(time.monotonic() - self._incidents_at[incident])
+        if child := self._awaited.pop((incident, child_id), None):
+            self._after(30, 90, lambda then: self._decide(incident, then, child, FORCE))
+
+    async def finish(self, patience: float) -> None:
+        """Until all is acknowledged and all that follows from it, so many seconds at most."""
+        until = time.monotonic() + patience
+        while (self._later or self._waiting or self._awaited) and time.monotonic() < until:
             while self._later:
                 at, _, act = heapq.heappop(self._later)
                 act(at)
             await asyncio.gather(*self._others, *(channel.empty() for channel in self._channels.values()))
+            await asyncio.sleep(0.1)
 
     @staticmethod
     def _all(coming: Iterator[tuple[datetime, Kind]]) -> Callable[[datetime], Iterator[Kind]]:
@@ -110,12 +121,11 @@ class Load:
         match = unknown and self._chance.random() < MATCHED
 
         def acknowledged() -> None:
-            self.incidents_at[id] = time.monotonic()
+            self._incidents_at[id] = time.monotonic()
             if match:
                 self._after(10, 40, lambda then: self._match(id, then, known))
-            for child in known:
-                self._after(30, 90, lambda then, child=child: self._decide(id, then, child, FORCE))  # type: ignore[misc]
 
+        self._awaited |= {(id, child.child_id): child for child in known}
         self._put(FORCE if self._chance.random() < BY_GATEWAY else "police", Item(id, said, acknowledged))
         if self._chance.random() < MALFORMED:
             malformed = self._id("malformed")
@@ -127,9 +137,8 @@ class Load:
     def _match(self, incident: str, now: datetime, known: list[ChildRecorded]) -> None:
         child = self._chance.choice([one for one in self._county.children if one not in known])
         self._ledger.incident(incident, [child])
-        decide = lambda then: self._decide(incident, then, child, FORCE)  # noqa: E731
-        said = Item(self._id("match"), telling.matched(incident, child), lambda: self._after(30, 60, decide))
-        self._put("local-authority", said)
+        self._awaited[incident, child.child_id] = child
+        self._put("local-authority", Item(self._id("match"), telling.matched(incident, child)))
 
     def _contact(self, now: datetime) -> None:
         child = self._chance.choice(self._county.children)

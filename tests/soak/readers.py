@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import Self
@@ -46,8 +45,8 @@ class Readers:
         self.clients: dict[str, Client] = {}
         self.streamed: dict[str, list[tuple[str, int, str]]] = defaultdict(list)
         """What each stream gave: epoch, number and disclosure id, in order."""
-        self.incidents_at: Mapping[str, float] = {}
-        """When each incident was acknowledged."""
+        self.notified: Callable[[str, str], object] = lambda _incident, _child: None
+        """Told of each notification as it comes."""
         self.began_at: dict[str, int] = {}
         """The last number of each inbox before this run."""
 
@@ -83,16 +82,12 @@ class Readers:
     async def _read(self, organisation: str, client: Client, after: str) -> None:
         async for disclosure in client.inbox(after=after, patience=SOON):
             self.streamed[organisation].append((disclosure.epoch, disclosure.number, disclosure.disclosure_id))
-            self._time(disclosure)
+            if disclosure.type == PoliceNotified.topic and disclosure.data is not None:
+                self.notified(disclosure.data["incident_id"], disclosure.data["child_id"])
             if self._chance.random() > LEAVES_UNREAD:
                 task = asyncio.create_task(self._receipt(client, disclosure, self._chance.uniform(0, 3)))
                 self._receipts.add(task)
                 task.add_done_callback(self._receipts.discard)
-
-    def _time(self, disclosure: Disclosure) -> None:
-        said = self.incidents_at.get(str((disclosure.data or {}).get("incident_id")))
-        if said is not None and disclosure.type == PoliceNotified.topic:
-            self._ledger.latencies.append(max(0.0, time.monotonic() - said))
 
     async def _receipt(self, client: Client, disclosure: Disclosure, after: float) -> None:
         await asyncio.sleep(after)

@@ -107,7 +107,7 @@ class Soak:
             for channel in channels.values():
                 await stack.enter_async_context(channel)
             load = Load(self._at, self.county, self.ledger, channels, start=self._clock.now(), rate=plan.rate)
-            readers.incidents_at = load.incidents_at
+            readers.notified = load.notified
             self._say(f"the county plays for {plan.seconds:g} s at {plan.rate:g} times its rate")
             async with AsyncExitStack() as hard:
                 if self._at.clock_file:
@@ -117,7 +117,7 @@ class Soak:
                 await load.play(plan.seconds)
             self._say("no more faults; waiting for everything to be settled")
             stopped = time.monotonic()
-            await load.finish()
+            await load.finish(plan.patience)
             settled = await self._settle(plan.patience)
             await readers.finish()
             if self._at.clock_file:
