@@ -15,6 +15,7 @@ from rich.text import Text
 
 from services.people.static import SHARED
 from services.performance_data.measures import Figures
+from services.performance_data.pages import words
 from services.performance_data.pages.cells import Table
 from services.performance_data.pages.paths import STATIC, TEMPLATES
 from services.performance_data.pages.shown import Block, Shown, shown
@@ -68,8 +69,18 @@ def _measure(out: Console, block: Block) -> None:
     for one in block.drawn:
         table = one.more or one.table
         out.print()
-        shown_here = _ruled(table) if table.rows else Text("No cases.")
-        out.print(Padding(shown_here, (0, 0, 0, 2)))
+        out.print(Padding(_ruled(table) if _tells(table) else Text(_instead(table)), (0, 0, 0, 2)))
+
+
+def _tells(table: Table) -> bool:
+    """Whether there is anything in it but what is withheld."""
+    return any(cell != words.SUPPRESSED for row in table.rows for cell in row[table.named :])
+
+
+def _instead(table: Table) -> str:
+    if not table.rows:
+        return "No cases."
+    return f"By {table.heads[table.named - 1].lower()}: each number is {words.SUPPRESSED}."
 
 
 def _ruled(table: Table) -> Ruled:
