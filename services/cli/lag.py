@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -25,7 +25,7 @@ from services.lag_monitor.judge import GLANCE
 from services.lag_monitor.lag import GroupLag, PartitionLag, RecipientLag, Snapshot, Verdict
 from services.lag_monitor.watch import NAME, Watch
 from services.lag_monitor.words import events, lasting, moment
-from services.supervisor.status import run_dir
+from services.supervisor.status import ProcessStatus, run_dir, running
 
 NOT_OK: Final = 3
 EVERY: Final = 2.0
@@ -127,7 +127,7 @@ async def _once(as_json: bool, partitions: bool) -> int:
     if as_json:
         typer.echo(json.dumps(as_object(seen), indent=2))
     else:
-        Console(highlight=False).print(*shown(seen, partitions), sep="\n")
+        Console(highlight=False).print(*shown(seen, partitions, processes()), sep="\n")
     return exit_code(seen.snapshot)
 
 
@@ -139,12 +139,12 @@ async def _watch(as_json: bool, partitions: bool) -> None:
             if as_json or not console.is_terminal:
                 while True:
                     line = json.dumps(as_object(seen)) if as_json else None
-                    typer.echo(line) if line else console.print(*shown(seen, partitions), sep="\n")
+                    typer.echo(line) if line else console.print(*shown(seen, partitions, processes()), sep="\n")
                     await asyncio.sleep(EVERY)
                     seen = await source.look(screen)
             with Live(console=console, auto_refresh=False, screen=True) as live:
                 while True:
-                    live.update(Group(*shown(seen, partitions)), refresh=True)
+                    live.update(Group(*shown(seen, partitions, processes())), refresh=True)
                     await asyncio.sleep(EVERY)
                     seen = await source.look(screen)
 
@@ -168,13 +168,19 @@ def as_object(seen: Seen) -> dict[str, Any]:
     return {"ok": seen.snapshot.ok, "seen_by": NAME if seen.by_monitor else "this command"} | told
 
 
-def shown(seen: Seen, partitions: bool) -> Sequence[Table | Text]:
+def processes() -> Mapping[str, ProcessStatus]:
+    """What a supervisor on this machine says of each process, by name."""
+    told = running(settings())
+    return {process.name: process for process in told.processes} if told is not None else {}
+
+
+def shown(seen: Seen, partitions: bool, processes: Mapping[str, ProcessStatus] | None = None) -> Sequence[Table | Text]:
     """A sentence about the whole, a table of groups, and what else asks for a look."""
     found = seen.snapshot
     if found.fault is not None:
         return [Text(f"Lag is not known: {found.fault}", "bold red"), _foot(seen)]
     groups = sorted(found.groups, key=_worst_first)
-    parts: list[Table | Text] = [_head(groups), _groups(groups, found.at, since=seen.by_monitor)]
+    parts: list[Table | Text] = [_head(groups), _groups(groups, found.at, processes or {}, since=seen.by_monitor)]
     unread = [part for group in groups for part in _unread(group, all_of_them=partitions)]
     if unread:
         parts += [Text(), _partitions(unread, offsets=partitions)]
@@ -194,7 +200,7 @@ def _head(groups: Sequence[GroupLag]) -> Text:
     return Text(f"{bad} of {len(groups)} groups {'is' if bad == 1 else 'are'} not ok", "bold red")
 
 
-def _groups(groups: Sequence[GroupLag], now: datetime, *, since: bool) -> Table:
+def _groups(groups: Sequence[GroupLag], now: datetime, processes: Mapping[str, ProcessStatus], *, since: bool) -> Table:
     table = _table()
     table.add_column("group", no_wrap=True)
     table.add_column("is", no_wrap=True)
@@ -212,7 +218,7 @@ def _groups(groups: Sequence[GroupLag], now: datetime, *, since: bool) -> Table:
             str(group.members),
         ]
         row += [lasting((now - group.since).total_seconds())] if since else []
-        table.add_row(*row, _why(group, now))
+        table.add_row(*row, _why(group, now) + _of_its_process(group, processes.get(group.group)))
     return table
 
 
@@ -224,6 +230,14 @@ def _why(group: GroupLag, now: datetime) -> str:
     if unmeasured:
         why += f"; {len(unmeasured)} partitions could not be measured: {unmeasured[0].fault}"
     return why
+
+
+def _of_its_process(group: GroupLag, process: ProcessStatus | None) -> str:
+    """Why it is not ready, in its own or its supervisor's words: what a verdict alone cannot say."""
+    if process is None or process.state == "ready" or group.verdict is Verdict.ok:
+        return ""
+    reason = process.why or process.last_reason
+    return f"; its process is {process.state}{f': {reason}' if reason else ''}"
 
 
 def _unread(group: GroupLag, *, all_of_them: bool) -> Sequence[PartitionLag]:
