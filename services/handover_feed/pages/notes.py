@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
@@ -12,7 +13,7 @@ from starlette.responses import Response
 from services.bus.events import NoteKind, Team
 from services.handover_feed.acting import acts, notes
 from services.handover_feed.board import tables
-from services.handover_feed.pages import forms
+from services.handover_feed.pages import forms, kept
 from services.handover_feed.pages.forms import Typed
 from services.handover_feed.pages.frame import Frame, frame
 from services.handover_feed.pages.opened import act_id, act_of
@@ -22,12 +23,15 @@ from services.people.visit import form_of as sent_by
 
 router = APIRouter(route_class=PAGES.route, include_in_schema=False)
 
+PATH = "/board/note"
 USED = "This form could not be used, and nothing was recorded: read what you wrote, then send it again"
 
 
 @router.get("/board/note")
 async def asks(request: Request, visit: Visit) -> Response:
-    return _form(request, await frame(request, visit.staff), Typed(), str(uuid4()))
+    around = await frame(request, visit.staff)
+    typed, again = await kept.begun(around, PATH, forms.BY_ITSELF)
+    return _form(request, around, typed, str(uuid4()), **again)
 
 
 @router.post("/board/note")
@@ -46,6 +50,7 @@ async def write(request: Request, visit: Visit) -> Response:
         Team(typed.one("to")), due, note_id=own_id,
     )  # fmt: skip
     if result.accepted or (result.unknown and result.recorded):
+        await kept.gone(request, visit.staff.person_id, PATH)
         return RedirectResponse(f"/board/matters/{own_id}?note={own_id}" if result.accepted else "/board", 303)
     typed.errors["addressed"] = result.refused or acts.NOT_RECORDED
     return _form(request, around, typed, own_id, 422 if result.refused else 503)
@@ -69,9 +74,9 @@ async def _own(around: Frame, own_id: str) -> bool:
     return await around.board.access.read(look)
 
 
-def _form(request: Request, around: Frame, typed: Typed, own_id: str, status: int = 200) -> Response:
+def _form(request: Request, around: Frame, typed: Typed, own_id: str, status: int = 200, **more: Any) -> Response:
     wrong = [(said, name) for name, said in typed.errors.items()]
     return PAGES.render(
         request, "note.html", status, form=forms.BY_ITSELF, typed=typed.values, errors=typed.errors, act_id=own_id,
-        **{**around.context, "error": wrong or None},
+        **{**around.context, "kept": None, "error": wrong or None, **more},
     )  # fmt: skip

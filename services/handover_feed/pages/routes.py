@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import uuid4
 
 from fastapi import APIRouter, Request
@@ -14,7 +15,7 @@ from services.handover_feed.acting.decisions import Decided
 from services.handover_feed.board import reading
 from services.handover_feed.board.reading import ActResult
 from services.handover_feed.door.context import board_of
-from services.handover_feed.pages import barred, forms, lists, log, matching, measures, shift
+from services.handover_feed.pages import barred, forms, kept, lists, log, matching, measures, shift
 from services.handover_feed.pages import notes as by_itself
 from services.handover_feed.pages.can import can, child, form_of
 from services.handover_feed.pages.forms import Form, Typed
@@ -95,7 +96,8 @@ async def form(request: Request, visit: Visit, matter_id: str, what: str) -> Res
     if m.withheld or asked is None or not asked.fields:
         return RedirectResponse(m.href, 303)
     seen.saw(around.board, visit.staff.person_id, visit.staff.team, SeenWhat.MATTER, m.id)
-    return _form(request, around, m, asked, Typed())
+    typed, again = await kept.begun(around, f"{m.href}/{what}", asked)
+    return _form(request, around, m, asked, typed, **again)
 
 
 @router.get("/board/matters/{matter_id:path}")
@@ -115,6 +117,7 @@ async def matter(request: Request, visit: Visit, matter_id: str) -> Response:
         m=m,
         told=await told_of(around.board, request, visit.staff, m.id),
         can=buttons,
+        unsent=await kept.unsent(around, m),
         child=child(m),
         **{**around.context, "here": f"{m.href}?seen={m.seen_now}"},
     )
@@ -186,6 +189,7 @@ async def _answer(
     elif result.refused and not await around.board.access.read(lambda c: reading.act(c, result.act_id)):
         status, said = 422, result.refused
     else:
+        await kept.gone(request, visit.staff.person_id, f"{m.href}/{asked.path}")
         back = "/board/shift" if request.query_params.get("from") == "shift" else m.href
         return RedirectResponse(f"{back}?{asked.path}={result.act_id}", 303)
     typed.errors["addressed"] = said
@@ -193,10 +197,17 @@ async def _answer(
 
 
 def _form(
-    request: Request, around: Frame, m: Shown, asked: Form, typed: Typed, own_id: str = "", status: int = 200
+    request: Request,
+    around: Frame,
+    m: Shown,
+    asked: Form,
+    typed: Typed,
+    own_id: str = "",
+    status: int = 200,
+    **more: Any,
 ) -> Response:
     wrong = [(said, name) for name, said in typed.errors.items()]
-    shown = {**around.context, "error": wrong or None}
+    shown = {**around.context, "kept": None, "error": wrong or None, **more}
     template = "form.html"
     if asked.path == "match" and m.card.question:
         template = "match.html"
@@ -220,6 +231,7 @@ def _decided(typed: Typed) -> Decided:
     )
 
 
+router.include_router(kept.router)
 router.include_router(by_itself.router)
 router.include_router(shift.router)
 router.include_router(measures.router)

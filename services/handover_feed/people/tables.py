@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from services.bus.tables import Bytes
 from services.handover_feed.tables import metadata
 from services.people.tables import link_table, session_table
 
@@ -22,3 +23,13 @@ staff = sa.Table(
 
 link = link_table("board_link", metadata, staff.c.person_id)
 session = session_table("board_session", metadata, staff.c.person_id)
+
+draft = sa.Table(
+    "board_draft",  # what a person has typed and not sent: shown to that person alone, and kept for a day
+    metadata,
+    sa.Column("person_id", sa.Text, primary_key=True),
+    sa.Column("path", sa.Text, primary_key=True),  # of the form
+    sa.Column("at_us", sa.BigInteger, nullable=False),
+    sa.Column("typed", Bytes, nullable=False),  # JSON: by field, its values
+    sa.Index("board_draft_at", "at_us"),
+)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -10,10 +11,12 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse
 from starlette.responses import Response
 
+from services.handover_feed import drafts
+from services.handover_feed.door.context import board_of
 from services.handover_feed.people.site import PAGES, SITE, Role, Staff
-from services.people import locking, sign_in
+from services.people import locking, sessions, sign_in
 from services.people.pages import Refused, SignInFirst
-from services.people.visit import signed_in
+from services.people.visit import form_of, signed_in, token_of
 from services.web.problems import Problem
 
 log = structlog.get_logger()
@@ -49,6 +52,8 @@ class May:
         try:
             return await self._visited(request)
         except (SignInFirst, Refused) as refused:
+            if isinstance(refused, SignInFirst) and refused.locked:
+                await _rescued(request)
             if self.by_hand:
                 raise
             status, code = (401, "not-signed-in") if isinstance(refused, SignInFirst) else (403, "not-allowed")
@@ -63,6 +68,21 @@ class May:
         if not allowed:
             raise Refused(403, "You cannot see this", "Your role does not open this page. Nothing was recorded.")
         return visit
+
+
+async def _rescued(request: Request) -> None:
+    """What was sent from a page that was locked meanwhile is kept for its writer, who finds it in the form again."""
+    path = request.url.path
+    if request.method != "POST" or not drafts.is_form(path):
+        return
+    board, token = board_of(request), token_of(SITE, request)
+    found = await board.access.read(lambda c: sessions.find(SITE, c, board.settings, token, board.now_us))
+    if found is None:
+        return
+    with suppress(Refused):  # a form from elsewhere
+        typed = drafts.typed_in(await form_of(SITE, request, found.person.csrf))
+        person_id = found.person.person_id
+        await board.access.write(lambda c: drafts.keep(c, person_id, path, typed, board.now_us))
 
 
 def may(*roles: Role, by_hand: bool = True) -> May:

@@ -303,6 +303,19 @@ function begin() {
   addEventListener("keydown", use, { once: true });
   if (remembered() && navigator.userActivation?.hasBeenActive) use();
 
+  // ---- What is typed is kept at the board for whoever types it, in case the page locks; a browser keeps nothing of it
+  for (const typed of document.querySelectorAll("main form[method=post]")) {
+    if (!typed.querySelector("textarea")) continue;
+    let keeping;
+    const keep = () => {
+      const said = new URLSearchParams(new FormData(typed));
+      said.set("path", new URL(typed.action).pathname);
+      fetch("/board/draft", { method: "POST", body: said, redirect: "manual" }).catch(() => { /* kept with the next word */ });
+    };
+    typed.addEventListener("input", () => { clearTimeout(keeping); keeping = setTimeout(keep, 1_000); });
+    typed.addEventListener("submit", () => clearTimeout(keeping));
+  }
+
   // ---- Who prints it is recorded, as who sees it is
   addEventListener("beforeprint", () => {
     const said = new URLSearchParams({ csrf: live.dataset.csrf, ...(card && { matter_id: card.dataset.matter }) });

@@ -1,0 +1,122 @@
+"""What was typed and not sent is there again for its writer after the page was locked, and for nobody else."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import sqlalchemy as sa
+
+from services.handover_feed import drafts
+from services.handover_feed.door.context import Board
+from services.handover_feed.people.tables import draft, staff
+from tests.handover_feed import night
+from tests.handover_feed.fold import Fold
+from tests.handover_feed.test_pages import board, client, fold, hidden, house, sign_in
+
+__all__ = ["board", "client", "fold", "house"]
+
+CLOSE = "/board/matters/child-tom/close"
+
+
+async def typing(client: httpx.AsyncClient, csrf: str, path: str = CLOSE, text: str = "HALFTYPED") -> httpx.Response:
+    """What the page's script sends a moment after the last key."""
+    return await client.post("/board/draft", data={"csrf": csrf, "act_id": "a" * 36, "path": path, "reason": text})
+
+
+async def rows(board: Board) -> list[str]:
+    return list(await board.access.read(lambda c: c.execute(sa.select(draft.c.path)).scalars()))
+
+
+async def test_it_is_in_the_form_again_until_it_is_sent(board: Board, fold: Fold, client: httpx.AsyncClient) -> None:
+    """And the matter says that there is something unsent; sent, it is gone."""
+    await fold.hear(night.police("child-tom", "Tom Whitfield"))
+    csrf = await sign_in(board, client)
+    assert (await typing(client, csrf)).status_code == 204
+    page = await client.get(CLOSE)
+    assert ">HALFTYPED</textarea>" in page.text
+    assert "What you had typed is here again." in page.text
+    matter = (await client.get("/board/matters/child-tom")).text
+    assert f'You have begun and not sent:</strong> <a href="{CLOSE}">Close without a decision</a>' in matter
+    await client.post(CLOSE, data=hidden(page, CLOSE) | {"reason": "seen to"})
+    assert await rows(board) == []
+    assert "HALFTYPED" not in (await client.get(CLOSE)).text
+
+
+async def test_nobody_else_is_shown_it(board: Board, fold: Fold, client: httpx.AsyncClient) -> None:
+    """Not at the same screen either, by whoever signs in next."""
+    await fold.hear(night.police("child-tom", "Tom Whitfield"))
+    csrf = await sign_in(board, client)
+    await typing(client, csrf)
+    client.cookies.clear()
+    await sign_in(board, client, name="Priya Nair")
+    for path in (CLOSE, "/board/matters/child-tom", "/board/shift"):
+        text = (await client.get(path)).text
+        assert "HALFTYPED" not in text
+        assert "not sent" not in text
+
+
+async def test_what_is_sent_from_a_page_that_was_locked_is_kept(
+    board: Board, fold: Fold, client: httpx.AsyncClient
+) -> None:
+    """Without a script nothing was kept before: the button that came too late keeps it, and does nothing else."""
+    await fold.hear(night.police("child-tom", "Tom Whitfield"))
+    await sign_in(board, client)
+    form = hidden(await client.get("/board/matters/child-tom"), "/board/matters/child-tom/take")
+    await client.post("/board/matters/child-tom/take", data=form)
+    page = await client.get(CLOSE)
+    before = fold.matters["child-tom"]
+    board.clock.step(board.clock.now() + timedelta(minutes=30))
+    late = await client.post(CLOSE, data=hidden(page, CLOSE) | {"reason": "LATETYPED"})
+    assert late.headers["location"].startswith("/locked")
+    assert fold.matters["child-tom"] == before
+    assert await rows(board) == [CLOSE]
+    await client.post(CLOSE, data={"csrf": "somebody else's", "reason": "FORGED"})
+    person_id = await board.access.read(lambda c: c.execute(sa.select(staff.c.person_id)).scalar_one())
+    [kept] = await board.access.read(lambda c: drafts.of(c, person_id, board.now_us))
+    assert kept.typed == {"reason": ["LATETYPED"]}
+
+
+async def test_a_draft_from_elsewhere_is_not_kept(board: Board, client: httpx.AsyncClient) -> None:
+    """Nor one of an address that is no form, nor without a sign-in."""
+    csrf = await sign_in(board, client)
+    assert (await typing(client, "x")).status_code == 403
+    for path in ("/board", "/v1/board", "/board/matters/../../x y", "https://elsewhere.test/board/note"):
+        assert (await typing(client, csrf, path)).status_code == 204
+    client.cookies.clear()
+    assert (await typing(client, csrf)).status_code == 401
+    assert await rows(board) == []
+
+
+async def test_it_is_thrown_away_when_asked_emptied_or_old(board: Board, client: httpx.AsyncClient) -> None:
+    """By its button, by taking the words out again, and after a day."""
+    csrf = await sign_in(board, client)
+    await typing(client, csrf, "/board/note")
+    away = await client.post("/board/draft/discard", data={"csrf": csrf, "path": "/board/note"})
+    assert away.headers["location"] == "/board/note"
+    assert await rows(board) == []
+    await typing(client, csrf)
+    await typing(client, csrf, text=" ")
+    assert await rows(board) == []
+    await typing(client, csrf)
+    late = board.now_us + drafts.KEPT_US + 1
+
+    def later(connection: sa.Connection) -> Any:
+        drafts.keep(connection, "somebody", "/board/note", {"text": ["x"]}, late)
+        return connection.execute(sa.select(draft.c.person_id)).scalars().all()
+
+    assert await board.access.write(later) == ["somebody"]
+
+
+async def test_a_person_has_a_bounded_number(board: Board) -> None:
+    """The latest are kept."""
+
+    def many(connection: sa.Connection) -> list[str]:
+        for n in range(drafts.MOST + 5):
+            drafts.keep(connection, "p", f"/board/matters/child-{n}/note", {"text": ["x"]}, board.now_us + n)
+        return [one.path for one in drafts.of(connection, "p", board.now_us + 100)]
+
+    found = await board.access.write(many)
+    assert len(found) == drafts.MOST
+    assert found[0] == f"/board/matters/child-{drafts.MOST + 4}/note"
