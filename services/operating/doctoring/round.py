@@ -23,6 +23,7 @@ def examine(at: Settings, doing: Callable[[str], object] = lambda _: None) -> It
     yield from machine.data_dir(at)
     yield from machine.ports(at, up)
     yield from servers.certificates(at)
+    yield from servers.tracing(at)
     yield servers.running(up)
     found, catalogue = servers.contract(at)
     yield found

@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
@@ -109,7 +110,7 @@ def databases(at: Settings, catalogue: Catalogue) -> Iterator[Finding]:
     files = {service: url for service, url in urls.items() if url.get_backend_name() == "sqlite"}
     if files:
         yield _files(files)
-    for url in {url.set(query={}) for service, url in urls.items() if service not in files}:
+    for url in {url for service, url in urls.items() if service not in files}:
         yield _postgres(url)
 
 
@@ -140,6 +141,26 @@ def certificates(at: Settings) -> Iterator[Finding]:
     for name, chain, key in pairs:
         if chain is not None:
             yield _certificate(name, chain, key)
+
+
+def tracing(at: Settings) -> Iterator[Finding]:
+    """That spans can go where they are to go; only if they are to go anywhere."""
+    if not at.otlp_endpoint:
+        return
+    try:
+        import_module("opentelemetry.sdk.trace")
+        import_module("opentelemetry.exporter.otlp.proto.http.trace_exporter")
+    except ImportError:
+        mend = "`pip install 'safebus[tracing]'`, or unset SAFEBUS_OTLP_ENDPOINT"
+        yield wrong("tracing", "OpenTelemetry is not installed, so nothing is traced", mend)
+        return
+    try:
+        httpx.get(at.otlp_endpoint, timeout=ANSWER_WITHIN)  # whatever it answers, it is there
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        mend = "start the collector, or set SAFEBUS_OTLP_ENDPOINT; no event waits for it"
+        yield wrong("tracing", f"{at.otlp_endpoint} does not answer ({type(error).__name__}): spans are lost", mend)
+    else:
+        yield ok("tracing", f"spans go to {at.otlp_endpoint}")
 
 
 def _certificate(name: str, chain: Path, key: Path | None) -> Finding:
@@ -193,7 +214,7 @@ def _opens(path: Path) -> bool:
 
 
 def _postgres(url: sa.URL) -> Finding:
-    name = f"PostgreSQL {url.host or ''}:{url.port or 5432}/{url.database}"
+    name = f"PostgreSQL {url.host or 'here'}:{url.port or 5432}/{url.database}"
     engine = sa.create_engine(url, hide_parameters=True, connect_args={"connect_timeout": int(ANSWER_WITHIN)})
     try:
         before = datetime.now(UTC)
