@@ -1,0 +1,60 @@
+"""What is not open to a worker, who a child is, many children of one incident, and what was typed before a lock."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from playwright.async_api import expect
+
+from tests.browser import axe_finds_nothing as clean
+from tests.browser import picture
+from tests.handover_feed import night
+from tests.handover_feed.browser.conftest import House
+from tests.handover_feed.browser.test_board import fits
+from tests.handover_feed.cards import card
+from tests.handover_feed.conftest import tell
+from tests.handover_feed.test_lists import of_school
+from tests.handover_feed.test_pages_passing import ADULT, UNMATCHED, asked
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def test_each_is_accessible_by_keyboard_and_small(house: House) -> None:
+    """axe finds nothing, nothing is scrolled sideways at 320 px but the evidence within its own frame."""
+    await house.fold.hear(night.police("child-x", "Ada Example", adults_of_concern=[ADULT]))
+    await tell(house.board, asked(), *(of_school(n, interrupts=n < 3) for n in range(6)), card("child-other"))  # type: ignore[arg-type]
+    page = await house.visit()
+    await page.goto(f"{house.address}/board/matters/child-x")
+    await page.get_by_label("Yes, or I am not sure").check()
+    await page.get_by_role("button", name="Continue").click()
+    await page.get_by_role("button", name="Ask the on-call manager now").focus()
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#told")).to_be_focused()
+    await expect(page.locator("#told")).to_contain_text("The on-call manager is asked")
+    for name, path in (("barred", "matters/child-x"), ("match", f"matters/{UNMATCHED}/match"), ("bundle", "")):
+        await page.set_viewport_size({"width": 320, "height": 700})
+        await page.goto(f"{house.address}/board/{path}")
+        assert await fits(page), name
+        await page.set_viewport_size({"width": 1100, "height": 900})
+        await clean(page)
+        await picture(page, f"board-{name}")
+    await expect(page.get_by_text("And 3 more of the same incident")).to_be_hidden()
+    await page.context.close()
+
+
+async def test_what_is_typed_is_there_again_after_a_lock(house: House) -> None:
+    """The script keeps it as it is typed; the browser keeps nothing."""
+    await house.fold.hear(night.police("child-tom", "Tom Whitfield"))
+    page = await house.visit()
+    await page.goto(f"{house.address}/board/matters/child-tom/close")
+    async with page.expect_response("**/board/draft") as kept:
+        await page.get_by_label("Why is nothing more to be done?").press_sequentially("The grandmother")
+    assert (await kept.value).status == 204
+    assert await page.evaluate("localStorage.length + sessionStorage.length") == 0
+    house.step(timedelta(minutes=1))
+    await page.goto(f"{house.address}/board/matters/child-tom")
+    await page.get_by_role("link", name="Close without a decision").first.click()
+    await expect(page.get_by_label("Why is nothing more to be done?")).to_have_value("The grandmother")
+    await clean(page)
+    await page.context.close()
