@@ -30,8 +30,11 @@ events: $(READY)
 bench: $(READY)
 	$(BIN)/python -m tests.bench $(ARGS)
 
+# The county for so many minutes, with faults all the while, then every long test. `make soak MINUTES=60 ARGS="--brokers 3"`
+MINUTES ?= 10
 soak: $(READY)
-	$(BIN)/python -m pytest -m soak $(ARGS)
+	$(BIN)/python -m tests.soak --minutes $(MINUTES) $(ARGS)
+	$(BIN)/python -m pytest -m soak
 
 # `make lock UPGRADE=` adds what pyproject.toml asks for and keeps the other versions.
 UPGRADE ?= --upgrade
@@ -40,7 +43,7 @@ lock: $(READY)
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --all-extras --no-annotate --no-header \
 		--quiet $(UPGRADE) pyproject.toml -o requirements.lock
 	echo hatchling | $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
-		--quiet -c requirements.lock pyproject.toml - -o docker/requirements.lock
+		--quiet -c requirements.lock --extra statistics --extra tracing pyproject.toml - -o docker/requirements.lock
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("safebus needs Python 3.11 or later, this is " + sys.version.split()[0] + "; try make PYTHON=python3.12") if sys.version_info < (3, 11) else None'

@@ -8,7 +8,8 @@ kafka="${KAFKA_HOME:-/opt/kafka}/bin"
 here="$(dirname "$0")"
 work="$(mktemp -d)"
 
-sed -e "s|@KAFKA_ADMIN_PASSWORD@|$KAFKA_ADMIN_PASSWORD|" \
+sed -e "s|@NODE@|$NODE|g" \
+    -e "s|@KAFKA_ADMIN_PASSWORD@|$KAFKA_ADMIN_PASSWORD|" \
     -e "s|@KAFKA_CONTROLLER_PASSWORD@|$KAFKA_CONTROLLER_PASSWORD|g" "$here/server.properties" > "$work/server.properties"
 
 # A file of arguments, since everybody may read a command line.

@@ -25,8 +25,8 @@ from tests.soak.report import as_object, tables, wrong
 from tests.soak.run import Plan, Result, Soak
 
 NOT_EVEN = 3
-FULL = 12
-"""Ports in a row: brokers, their controllers, the registry, the gateway, the board."""
+FULL = 13
+"""Ports in a row: brokers and controllers (6), the registry (from the 9th on), and the pages, the gateway first."""
 
 
 def soak(
@@ -42,7 +42,8 @@ def soak(
     folder = data_dir or Path(tempfile.mkdtemp(prefix="safebus-soak-"))
     plan = Plan(seconds=minutes * 60, rate=rate, every=every, seed=seed)
     screen = Console(stderr=True, highlight=False)
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it says a line for each try at a broker that is away
+    for name in ("aiokafka", "asyncio"):  # they say a line for each try at a broker that is away, and for each end
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     result = asyncio.run(_run(_settings(folder), plan, brokers, screen))
     if as_json:
         print(json.dumps(as_object(result), indent=2))
@@ -67,6 +68,8 @@ def _settings(folder: Path) -> Settings:
         "REGISTRY_URL": f"http://127.0.0.1:{first + 8}/apis/ccompat/v7",
         "GATEWAY_PORT": str(first + 9),
         "BOARD_PORT": str(first + 10),
+        "PERFORMANCE_PORT": str(first + 11),
+        "OPS_PORT": str(first + 12),
         "LOG_LEVEL": "WARNING",
     }
     os.environ |= {f"SAFEBUS_{name}": value for name, value in chosen.items()}

@@ -12,15 +12,13 @@ from contextlib import suppress
 
 from services.supervisor.status import ProcessStatus, Status
 
-SERVERS = ("kafka", "registry")
-
 
 class Faults:
     """`await faults.strike(every, pauses)` until cancelled; `faults.done` counts what was done to whom."""
 
     def __init__(self, told: Callable[[], Status | None], seed: int) -> None:
         self._told, self._chance = told, random.Random(f"{seed} faults")
-        self._paused: set[int] = set()
+        self._pausing: set[asyncio.Task[None]] = set()
         self.done: Counter[tuple[str, str]] = Counter()
         """By what was done (`killed`, `paused`) and the process's name."""
 
@@ -31,6 +29,14 @@ class Faults:
             every: seconds between two, on average.
             pauses: the shortest and the longest, seconds.
         """
+        try:
+            await self._strike(every, pauses)
+        finally:
+            for task in self._pausing:
+                task.cancel()
+            await asyncio.gather(*self._pausing, return_exceptions=True)
+
+    async def _strike(self, every: float, pauses: tuple[float, float]) -> None:
         while True:
             for name, act in self._chance.sample(turns := self._turns(), len(turns)):
                 await asyncio.sleep(self._chance.uniform(0.5, 1.5) * every)
@@ -41,15 +47,15 @@ class Faults:
                 if act == "killed":
                     self._signal(process.pid, signal.SIGKILL)
                 else:
-                    await self._pause(process.pid, self._chance.uniform(*pauses))
+                    task = asyncio.create_task(self._pause(process.pid, self._chance.uniform(*pauses)))
+                    self._pausing.add(task)
+                    task.add_done_callback(self._pausing.discard)
 
     async def _pause(self, pid: int, seconds: float) -> None:
-        self._paused.add(pid)
         self._signal(pid, signal.SIGSTOP)
         try:
             await asyncio.sleep(seconds)
         finally:
-            self._paused.discard(pid)
             self._signal(pid, signal.SIGCONT)
 
     def _turns(self) -> list[tuple[str, str]]:

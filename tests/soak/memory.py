@@ -14,12 +14,16 @@ import psutil
 from services.supervisor.status import Status
 
 EVERY = 2.0
-WARM = 60.0
+WARM = 90.0
 """Seconds after its start in which a process still loads what it needs; not counted."""
-LEAST = 120.0
+LEAST = 300.0
 """Seconds of samples from which a slope says something."""
 GROWS_MIB, GROWS_SHARE = 24.0, 0.2
 """More than both of these over the whole run is growth: pages that an allocator keeps come and go below them."""
+
+
+JAVA, JAVA_MIB = ("kafka", "registry"), 640.0
+"""A Java's heap grows until it is as large as it was told, 384 MiB at most; beyond it and all around it is growth."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,8 @@ class Trend:
 
     @property
     def grows(self) -> bool:
+        if self.name.startswith(JAVA):
+            return self.most_mib > JAVA_MIB
         return self.grew_mib is not None and self.grew_mib > max(GROWS_MIB, GROWS_SHARE * self.mean_mib)
 
 

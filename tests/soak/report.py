@@ -52,7 +52,7 @@ def wrong(result: Result) -> list[str]:
     found = [] if result.settled else ["not everything was read and answered in time"]
     found += findings(result.seen)
     return found + [
-        f"{one.name} grew by {one.grew_mib:.0f} MiB" for one in result.memory.trends() if one.grew_mib and one.grows
+        f"{one.name} grew, to {one.most_mib:.0f} MiB at most" for one in result.memory.trends() if one.grows
     ]
 
 
