@@ -7,13 +7,19 @@ again changes nothing. An event that is left out while it runs is noticed by its
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaException, TopicPartition
+from aiokafka import AIOKafkaConsumer
+from aiokafka import TopicPartition as TopicPartitionOf
+from aiokafka import errors as kafka_errors
+from aiokafka.admin import AIOKafkaAdminClient
+from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from services.bus.errors import NotPermitted, Surroundings, UserMistake
@@ -29,7 +35,7 @@ Partition = tuple[str, int]
 
 
 class Log:
-    """What Kafka says of the topics and of the group. Its calls block: call them in a thread."""
+    """What Kafka says of the topics. Its calls block: call them in a thread."""
 
     def __init__(self, broker: KafkaBroker) -> None:
         self._admin = AdminClient(broker.confluent())
@@ -62,40 +68,6 @@ class Log:
         """The offset of each partition's first record."""
         return self._offsets(partitions, OffsetSpec.earliest())
 
-    def committed(self) -> dict[Partition, int]:
-        """What the group has committed; partitions without anything are left out."""
-        asked = self._admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(NAME)])
-        found = self._answered(asked[NAME])
-        return {(at.topic, at.partition): at.offset for at in found.topic_partitions if at.offset >= 0}
-
-    def commit(self, offsets: Mapping[Partition, int], patience: float) -> None:
-        """Set the group's offsets. A process that was killed a moment ago counts as a member for a while.
-
-        Args:
-            patience: seconds.
-
-        Raises:
-            Surroundings: the broker is away, or another process still runs in the group after that time.
-        """
-        wanted = [TopicPartition(topic, number, offset) for (topic, number), offset in offsets.items()]
-        until = time.monotonic() + patience
-        while True:
-            future = self._admin.alter_consumer_group_offsets([ConsumerGroupTopicPartitions(NAME, wanted)])[NAME]
-            try:
-                answered = future.result(ANSWER_WITHIN)
-            except KafkaException as error:
-                refusal = error.args[0].name()
-            else:
-                failed = [at.error.name() for at in answered.topic_partitions if at.error is not None]
-                if not failed:
-                    return
-                refusal = failed[0]
-            if refusal not in ("UNKNOWN_MEMBER_ID", "NON_EMPTY_GROUP", "REBALANCE_IN_PROGRESS"):
-                raise Surroundings(f"Kafka did not take back how far {NAME} has read ({refusal})")
-            if time.monotonic() > until:
-                raise Surroundings(f"another process of {NAME} runs; there can be one")
-            time.sleep(0.5)
-
     def empty_changelog(self) -> None:
         """Remove every fact that Kafka holds."""
         ends = self.ends(self.partitions([CHANGELOG]))
@@ -125,6 +97,63 @@ class Log:
             raise Surroundings(f"the broker is away ({name})") from error
         except TimeoutError as error:
             raise Surroundings("the broker does not answer") from error
+
+
+async def committed(broker: KafkaBroker) -> dict[Partition, int]:
+    """What the group has committed; partitions without anything are left out.
+
+    By aiokafka: confluent-kafka 2.x ended the process (SIGSEGV) when a group was asked about while a new broker was
+    still loading its coordinator.
+
+    Raises:
+        Surroundings: the broker is away, or has only just begun.
+    """
+    admin = AIOKafkaAdminClient(**broker._aiokafka())
+    async with _answered_soon("asking how far it has read"):
+        await admin.start()
+        try:
+            found = await admin.list_consumer_group_offsets(NAME)
+        finally:
+            await admin.close()
+    return {(at.topic, at.partition): said.offset for at, said in found.items() if said.offset >= 0}
+
+
+async def commit(broker: KafkaBroker, offsets: Mapping[Partition, int], patience: float) -> None:
+    """Set the group's offsets. A process that was killed a moment ago counts as a member for a while.
+
+    Args:
+        patience: seconds.
+
+    Raises:
+        Surroundings: the broker is away, or another process still runs in the group after that time.
+    """
+    wanted = {TopicPartitionOf(*partition): offset for partition, offset in offsets.items()}
+    consumer = AIOKafkaConsumer(**broker._aiokafka(), group_id=NAME, enable_auto_commit=False)
+    until = time.monotonic() + patience
+    async with _answered_soon("setting back how far it has read", patience + ANSWER_WITHIN):
+        consumer.assign(list(wanted))
+        await consumer.start()
+        try:
+            while True:
+                try:
+                    await consumer.commit(wanted)
+                except (kafka_errors.CommitFailedError, kafka_errors.UnknownMemberIdError):
+                    if time.monotonic() > until:
+                        raise Surroundings(f"another process of {NAME} runs; there can be one") from None
+                    await asyncio.sleep(0.5)
+                else:
+                    return
+        finally:
+            await consumer.stop()
+
+
+@asynccontextmanager
+async def _answered_soon(doing: str, within: float = ANSWER_WITHIN) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(within):
+            yield
+    except (kafka_errors.KafkaError, OSError, TimeoutError) as error:
+        raise Surroundings(f"the broker is away when {doing} ({type(error).__name__})") from error
 
 
 def held_on_disk(databases: Sequence[Path]) -> dict[Partition, int]:

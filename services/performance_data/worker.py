@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, contextmanager, suppress
 from datetime import date, datetime
@@ -27,7 +27,7 @@ from services.performance_data.facts import unpack
 from services.performance_data.hearing import NAME, Heard, entry_of, record_of
 from services.performance_data.measures import Figures
 from services.performance_data.pages.door.serve import open_pages
-from services.performance_data.positions import Log, Partition, held_on_disk, starting
+from services.performance_data.positions import Log, Partition, commit, committed, held_on_disk, starting
 from services.performance_data.stream import app_for, databases, folder
 from services.performance_data.suppression import for_outside
 
@@ -46,9 +46,9 @@ class Statistics:
     def __init__(self, at: Settings, health: Health) -> None:
         self._at, self._health = at, health
         self._clock, self._codec = Clock.of(at), codec_for(at)
-        broker = broker_for(at, NAME)
+        self._broker = broker_for(at, NAME)
         self._password = password_of(NAME, at) if at.security_protocol.startswith("SASL") else ""
-        self._log = Log(broker)
+        self._log = Log(self._broker)
         self._next: dict[Partition, int] = {}
         self._ends: dict[Partition, int] = {}
         self._table: Any = None
@@ -85,7 +85,7 @@ class Statistics:
         # Two threads: one looks where the log ends, the other counts. More would each keep memory of their own.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(2))
         self._health.waiting("looking how far the log was read")
-        partitions = await self._patiently(self._log.partitions)
+        partitions = await self._patiently(partial(asyncio.to_thread, self._log.partitions))
         self._next = await self._patiently(partial(self._set_back, partitions))
         number = 1 + max(number for _, number in partitions)
         app, self._table = app_for(self._at, self._password, number, self._hear)
@@ -101,26 +101,24 @@ class Statistics:
                 with suppress(asyncio.CancelledError, Exception):
                     await task
 
-    async def _patiently(self, ask: Callable[[], T]) -> T:
+    async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
         """What is asked of a broker that may be away, or has only just begun."""
         while True:
             try:
-                return await asyncio.to_thread(ask)
+                return await ask()
             except Surroundings as error:
                 self._health.waiting(str(error))
                 await asyncio.sleep(LOOK)
 
-    def _set_back(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
+    async def _set_back(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
         """Make the group begin where the facts that are held end; where that is."""
-        begins = self._log.begins(partitions)
-        wanted = starting(begins, held_on_disk(databases(self._at)))
-        committed = self._log.committed()
-        too_far = {one: offset for one, offset in wanted.items() if committed.get(one, 0) > offset}
+        begins = await asyncio.to_thread(self._log.begins, partitions)
+        wanted = starting(begins, await asyncio.to_thread(held_on_disk, databases(self._at)))
+        said = await committed(self._broker)
+        too_far = {one: offset for one, offset in wanted.items() if said.get(one, 0) > offset}
         if too_far:
-            log.warning(
-                "set_back", partitions=len(too_far), events=sum(committed[one] - wanted[one] for one in too_far)
-            )
-            self._log.commit(too_far, patience=self._at.session_timeout + 10)
+            log.warning("set_back", partitions=len(too_far), events=sum(said[one] - wanted[one] for one in too_far))
+            await commit(self._broker, too_far, patience=self._at.session_timeout + 10)
         return wanted
 
     async def _watch(self, app: Any, partitions: Sequence[Partition], starting_up: asyncio.Task[None]) -> None:
