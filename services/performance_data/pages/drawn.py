@@ -90,7 +90,7 @@ def _parts(measure: Measure, figures: Figures, latest: date) -> Drawn:
     rows = sorted(measure.of(latest), key=lambda row: _order(row, unit)) if measure.grain is Grain.MONTH else []
     so_far = words.unfinished(latest, figures.made_at)
     points = [
-        Point(label, _value(row, unit), cells.mark(row, unit), _under(row, unit), cells.tail(row, unit), so_far)
+        Point(label, _value(row, unit), _at_the_end(row, unit), _under(row, unit), cells.tail(row, unit), so_far)
         for label, row in zip(_labels(rows[:MOST_BARS]), rows, strict=False)
     ]  # fmt: skip
     caption = f"{measure.title}: {words.month(latest)}{' (so far)' if so_far else ''}"
@@ -130,10 +130,11 @@ def _point_of(row: Row, measure: Measure, figures: Figures, place: int, of: int,
     label = f"{row.period.day} {row.period:%b}" if by_day else f"{row.period:%b}"
     under = "" if by_day or not (january or many) else f"{row.period:%Y}"
     mark = cells.mark(row, unit)
+    crowded = many or unit is Unit.SECONDS  # above the thin line a median would read as the line's
     return Point(
         label=label if labelled else "",
         value=_value(row, unit),
-        mark=mark if not many or mark == words.STAR else "",
+        mark=mark if not crowded or mark in words.KEY else "",
         under=under if labelled else "",
         tail=cells.tail(row, unit),
         provisional=_so_far(row, figures, by_day=by_day),
@@ -156,7 +157,16 @@ def _value(row: Row, unit: Unit) -> float | None:
 
 def _under(row: Row, unit: Unit) -> str:
     of = cells.size(row, unit)
-    return "" if unit is Unit.COUNT or isinstance(of, Suppressed) else f"of {words.number(of)}"
+    if unit is Unit.COUNT or isinstance(of, Suppressed):
+        return ""
+    median = _value(row, unit) if unit is Unit.SECONDS else None
+    return f"of {words.number(of)}" + (f": median {words.span(median)}" if median is not None else "")
+
+
+def _at_the_end(row: Row, unit: Unit) -> str:
+    """What stands at a bar's end: where the thin line ends, if there is one."""
+    tail = cells.tail(row, unit)
+    return cells.mark(row, unit) if tail is None else words.short_span(tail)
 
 
 def _order(row: Row, unit: Unit) -> tuple[bool, int, str]:
@@ -174,7 +184,7 @@ def _visible(points: Sequence[Point], unit: Unit) -> bool:
 
 def _nothing(rows: Sequence[Row], unit: Unit) -> str:
     if any(row.is_suppressed for row in rows):
-        return "There is no chart: every number in it is fewer than 5, or withheld so that none can be worked out."
+        return "There is no chart: all that it would show is fewer than 5, or withheld."
     return "There is no chart: no cases were recorded."
 
 

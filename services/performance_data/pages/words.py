@@ -120,7 +120,8 @@ def short_span(seconds: float) -> str:
     """As a scale or a chart says it: 30 s, 15 min, 2 h, 5 d"""
     for size, name in ((DAY, "d"), (HOUR, "h"), (MINUTE, "min")):
         if seconds >= size:
-            return f"{seconds / size:,.1f}".removesuffix(".0") + f" {name}"
+            many = seconds / size
+            return f"{many:,.{0 if many >= 10 else 1}f}".removesuffix(".0") + f" {name}"
     return f"{seconds:,.0f} s"
 
 

@@ -140,3 +140,13 @@ def test_a_bar_is_labelled_by_its_name_as_long_as_that_tells_it_apart() -> None:
     labels = [one.text for one in parsed(parts.svg).iter(f"{SVG}text") if one.get("class") == "chart__name"]
     assert labels == [*names[:2], "Thames Valley Police"]
     assert tuple(row[0] for row in parts.table.rows) == names
+
+
+def test_each_number_stands_at_what_it_is_of() -> None:
+    """At the end of the line that shows nine in ten stands that time; the median is told by name."""
+    made = made_up.figures()
+    months, parts = drawn(made["responses_by_agency"], made, latest_month(made))
+    texts = ["".join(one.itertext()) for one in parsed(parts.svg).iter(f"{SVG}text")]
+    assert texts[:2] == ["Buckinghamshire Healthcare NHS Trust, of 40: median 1 h 30 min", "6.7 h"]
+    marks = [one.text for one in parsed(months.svg).iter(f"{SVG}text") if "chart__mark" in one.get("class", "")]
+    assert marks == []

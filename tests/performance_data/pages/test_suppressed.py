@@ -91,7 +91,7 @@ def _hidden_in(text: str, page: str, measure: Measure, names: tuple[str, ...]) -
     for row in measure.of(MONTHS[-1]):
         if not row.is_suppressed:
             continue
-        cell = re.search(rf'{row.values[0]}</th>((?:<td class="number">[^<]*</td>)+)', page)
+        cell = re.search(rf'{row.values[0]}</th>((?:<td class="number[^"]*">[^<]*</td>)+)', page)
         assert cell
         assert words.SUPPRESSED in cell[1]
         after = told.partition(row.values[0])[2]

@@ -72,13 +72,13 @@ async def test_charts_say_their_values_to_who_cannot_see_them(house: House) -> N
     """Each chart is an image with a name and a description, and its table stands beside it."""
     page = await house.visit()
     await page.goto(house.address + YEAR)
-    chart = page.get_by_role("img", name="Alerts delivered before the school day: each month")
+    chart = page.get_by_role("img", name="Alerts that came before the school day: each month")
     await expect(chart).to_have_accessible_description(
-        "The scale begins at 0. Highest: December 2025, 94% (162 of 172). Lowest: January 2026, 88% (151 of 172). "
-        "Last: November 2026, 94% (161 of 172). 1 may not be shown: fewer than 5, or withheld so that nobody can work "
+        "The scale begins at 0. Highest: December 2025, 95% (164 of 172). Lowest: February 2026, 91% (156 of 172). "
+        "Last: November 2026, 91% (156 of 172). 1 may not be shown: fewer than 5, or withheld so that nobody can work "
         "out a number that is. The table below has every number."
     )
-    table = page.get_by_role("table", name="Alerts delivered before the school day: each month")
+    table = page.get_by_role("table", name="Alerts that came before the school day: each month")
     await expect(table.get_by_role("row", name="August 2026 0 0 no cases")).to_have_count(1)
     await page.context.close()
 
