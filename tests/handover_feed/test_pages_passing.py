@@ -126,6 +126,7 @@ async def test_h12_both_pieces_of_evidence_stand_side_by_side(board: Board, clie
     matter = (await client.get(f"/board/matters/{UNMATCHED}")).text
     assert "Who this may be" in matter
     assert "Maia Hartley" in matter
+    assert "It agrees on nhs number; differs on forename." in matter
     page = (await client.get(MATCH)).text
     table = page[page.index("<table") : page.index("</table>")]
     said = [" ".join(line.split("<")[0].split()) for line in table.replace("</span>", "").split(">") if line.strip()]

@@ -70,8 +70,7 @@ def _cell(said: str, value: str) -> Cell:
 
 
 def _differs(one: OpenCandidate) -> str:
-    agrees, differs = (", ".join(map(words.word, some)).lower() for some in (one.matched_on, one.differs_on))
-    return f"When it was asked: agrees on {agrees or 'nothing'}, differs on {differs or 'nothing'}."
+    return f"When it was asked: {words.agreement(one)}."
 
 
 def _name(about: ChildIdentity) -> str:

@@ -7,12 +7,23 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from services.bus.calendar import local
-from services.bus.events import CardFact, HandoverAct, MatterChanged, NoteKind, RecipientClass, Role, Team, Told, Worker
+from services.bus.events import (
+    CardFact,
+    HandoverAct,
+    MatterChanged,
+    NoteKind,
+    OpenCandidate,
+    RecipientClass,
+    Role,
+    Team,
+    Told,
+    Worker,
+)
 from services.people.words import NO_TIME, day, from_us, organisation, word
 
 __all__ = [
     "FACTS",
-    "NOTES", "NO_TIME", "RECIPIENTS", "TEAMS", "about_age", "act", "clock", "day",
+    "NOTES", "NO_TIME", "RECIPIENTS", "TEAMS", "about_age", "act", "agreement", "clock", "day",
     "fact", "from_us", "moment", "near", "organisation", "span", "team", "told", "word", "worker",
 ]  # fmt: skip
 
@@ -198,7 +209,14 @@ def _years(years: int) -> str:
     return f"{years} year{'' if years == 1 else 's'} old"
 
 
+def agreement(one: OpenCandidate) -> str:
+    """agrees on nhs number; differs on date of birth, forename"""
+    agrees, differs = (", ".join(code.replace("_", " ") for code in some) for some in (one.matched_on, one.differs_on))
+    return f"agrees on {agrees or 'nothing'}; differs on {differs or 'nothing'}"
+
+
 FILTERS: Mapping[str, Callable[..., Any]] = {
+    "agreement": agreement,
     "day": day,
     "act": lambda one: act(one.act, refused=one.refused is not None),
     "fact": fact,

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 async def test_each_is_accessible_by_keyboard_and_small(house: House) -> None:
     """axe finds nothing, nothing is scrolled sideways at 320 px but the evidence within its own frame."""
     await house.fold.hear(night.police("child-x", "Ada Example", adults_of_concern=[ADULT]))
-    await tell(house.board, asked(), *(of_school(n, interrupts=n < 3) for n in range(6)), card("child-other"))  # type: ignore[arg-type]
+    await tell(house.board, asked(), *(of_school(n, interrupts=n < 5) for n in range(10)), card("child-other"))  # type: ignore[arg-type]
     page = await house.visit()
     await page.goto(f"{house.address}/board/matters/child-x")
     await page.get_by_label("Yes, or I am not sure").check()
@@ -39,7 +39,13 @@ async def test_each_is_accessible_by_keyboard_and_small(house: House) -> None:
         await page.set_viewport_size({"width": 1100, "height": 900})
         await clean(page)
         await picture(page, f"board-{name}")
-    await expect(page.get_by_text("And 3 more of the same incident")).to_be_hidden()
+    await expect(page.get_by_text("And 4 more of the same incident, 4 in immediate danger")).to_be_visible()
+    folded = page.get_by_text("And 4 more of the same incident", exact=True)
+    inside = page.locator("[data-matter=child-008]")
+    await expect(inside).to_be_hidden()
+    await folded.focus()
+    await page.keyboard.press("Enter")
+    await expect(inside).to_be_visible()
     await page.context.close()
 
 
