@@ -25,7 +25,11 @@ OUTBOX = Gauge("safebus_outbox_events", "Outputs stored and not known to be sent
 OUTBOX_OLDEST = Gauge(
     "safebus_outbox_oldest_seconds", "How long the oldest of them has been seen there, 0 without one", ["service"]
 )
-DEAD = Gauge("safebus_dead_letters_open", "Events that died and were not retried with success since", ["service"])
+DEAD = Gauge(
+    "safebus_dead_letters_open",
+    "Events that died and were not retried with success since, without those that reused an id",
+    ["service"],
+)
 ALARMS = Gauge(
     "safebus_alarms_open", "Moments awaited; in deadlines, what is owed and neither met nor missed", ["service"]
 )

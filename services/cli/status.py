@@ -112,6 +112,8 @@ def table(told: Status) -> tuple[Text, Table, Text]:
         )
     notes = Text.assemble(*(f"{process.name} {note}\n" for process in told.processes for note in _notes(process)))
     where = f"Kafka {told.bootstrap_servers}, registry {told.registry_url}\nlogs {_logs(told)}"
+    if page := _ops_page(told):
+        where += f"\noperators' page {page}"
     return head, shown, notes.append(where, "dim")
 
 
@@ -130,6 +132,16 @@ def memory_mib(pid: int | None) -> int | None:
     try:
         return None if pid is None else round(psutil.Process(pid).memory_info().rss / 2**20)
     except psutil.Error:
+        return None
+
+
+def _ops_page(told: Status) -> str | None:
+    """Where /ops is, as the lag monitor wrote it down (services/lag_monitor/ops/serve.py) while it runs."""
+    runs = any(process.name == "lag-monitor" and process.pid for process in told.processes)
+    try:
+        said = json.loads((told.data_dir / "ops.json").read_text("utf-8"))
+        return f"{said['address']}/ops" if runs else None
+    except (OSError, ValueError, KeyError):
         return None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,7 @@ def test_a_gap_is_a_gap() -> None:
         ([5], "5 throughout an hour"),
         ([1, None], "1 throughout an hour"),
         ([1, 2, None], "between 1 and 2 in an hour"),
+        ([None, 4, 2], "now 2, between 2 and 4 in what was measured of an hour"),
     ],
 )
 def test_a_chart_of_little_is_told_in_words(values: list[float | None], said: str) -> None:
@@ -58,6 +60,13 @@ def test_a_chart_of_little_is_told_in_words(values: list[float | None], said: st
 def test_a_length_of_time_is_read_at_a_glance(seconds: float, said: str) -> None:
     """One unit, two where they matter."""
     assert words.span(seconds) == said
+
+
+def test_a_moment_of_another_day_has_its_date() -> None:
+    """Retention is days away, and a bare time would be taken for tonight's; London's clocks, in summer too."""
+    now = datetime(2026, 7, 1, 22, 30, tzinfo=UTC)
+    assert words.moment(now, now) == "23:30:00"
+    assert words.moment(now + timedelta(hours=1), now) == "Thu 2 Jul, 00:30"
 
 
 @pytest.mark.parametrize(

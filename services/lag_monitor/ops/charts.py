@@ -36,6 +36,8 @@ def chart(values: Sequence[Value], say: Callable[[float], str], over: str) -> Ch
     known = [value for value in values if value is not None]
     if not known:
         return Chart(_svg(""), f"not measured in {over}")
+    if values[0] is None:
+        over = f"what was measured of {over}"
     now = values[-1]
     low, high = min(known), max(known)
     latest = f"now {say(now)}, " if now is not None else ""

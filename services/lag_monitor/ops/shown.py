@@ -76,7 +76,7 @@ def _group(group: GroupLag, before: Sequence[Snapshot], now: datetime) -> Row:
     if group.lost:
         facts.append(Fact("Lost", f"{words.many(group.lost, 'event was', 'events were')} removed before being read"))
     if group.passed_by_at:
-        facts.append(Fact("Retention", f"may remove unread events from {words.clock(group.passed_by_at)}"))
+        facts.append(Fact("Retention", f"may remove unread events from {words.moment(group.passed_by_at, now)}"))
     since = "" if group.verdict is Verdict.ok else f", for {words.since(group.since, now)}"
     return Row(
         f"group-{group.group}",
@@ -180,7 +180,7 @@ class Letters:
     """What could not be processed."""
 
     open: Sequence[tuple[str, float]]
-    """By service, those that died and were not retried with success."""
+    """By service, those that died and can be retried. What came under an id that was there before is not among them."""
     reasons: Sequence[tuple[str, str, float]]
     """Service, reason and number in the last hour."""
     chart: Chart

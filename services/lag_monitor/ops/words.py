@@ -51,6 +51,13 @@ def clock(moment: datetime) -> str:
     return f"{local(moment):%H:%M:%S}"
 
 
+def moment(at: datetime, now: datetime) -> str:
+    """14:05:09; Wed 25 Nov, 14:05 on another day"""
+    there, here = local(at), local(now)
+    same_day = there is not None and here is not None and there.date() == here.date()
+    return clock(at) if same_day or there is None else f"{there:%a} {there.day} {there:%b}, {there:%H:%M}"
+
+
 def since(moment: datetime, now: datetime) -> str:
     return span((now - moment.astimezone(UTC)).total_seconds())
 

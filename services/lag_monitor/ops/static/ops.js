@@ -42,8 +42,7 @@ function tell() {
 
 function show(page) {
   const before = wrongs(document), now = wrongs(page);
-  const top = [...document.querySelectorAll(".row, .wrong, h2")].find((one) => one.getBoundingClientRect().bottom > 0);
-  const from = top?.getBoundingClientRect().top;
+  const top = reading(), from = top?.getBoundingClientRect().top;
   for (const part of document.querySelectorAll("[data-part]")) change(part, page.getElementById(part.id));
   if (top?.isConnected) scrollBy({ top: top.getBoundingClientRect().top - from, behavior: "instant" });
   put(state, page.getElementById("live-state").textContent);
@@ -52,6 +51,13 @@ function show(page) {
   const gone = [...before].filter(([key]) => !now.has(key)).map(([, what]) => what);
   if (fresh.length) put(said, `Needs somebody: ${fresh.join(". ")}.`);
   else if (gone.length) put(said, now.size ? `No longer: ${gone.join(". ")}.` : "All is well.");
+}
+
+// Where somebody reads: what they have the focus in, if they can see it, else what is at the top of the window.
+function reading() {
+  const seen = (one) => { const box = one.getBoundingClientRect(); return box.bottom > 0 && box.top < innerHeight; };
+  const used = document.activeElement?.closest(".row");
+  return used && seen(used) ? used : [...document.querySelectorAll(".row, .wrong, h2")].find(seen);
 }
 
 // The same elements stay where they are; what differs in them is taken over, from the outside in.
