@@ -100,7 +100,7 @@ def _object(chain: Chain, roots: Sequence[Node], notes: Sequence[str]) -> dict[s
 
 
 def _print(chain: Chain, roots: Sequence[Node], notes: Sequence[str], seconds: float) -> None:
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False)
     for root in roots:
         if console.is_terminal:
             console.print(_grown(root))
@@ -110,6 +110,7 @@ def _print(chain: Chain, roots: Sequence[Node], notes: Sequence[str], seconds: f
     grave = sum(node.grave for root in roots for node in root.walk())
     said = f"{_number(len(chain.heard), 'record')} in {_number(len(roots), 'chain')}"
     said += f", {grave} of them missed or dead" if grave else ""
+    console.soft_wrap = True
     console.print(Text(f"{said}; {chain.read} looked at in {seconds:.1f} s", "dim"))
     for note in notes:
         console.print(Text(note, "yellow"))

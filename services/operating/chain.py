@@ -21,7 +21,6 @@ from services.bus.broker import Record
 from services.bus.catalogue.model import Catalogue
 from services.bus.events import (
     ChildRecorded,
-    DeadlineMet,
     DeadlineMissed,
     DeadlineSet,
     DisclosureRead,
@@ -309,11 +308,12 @@ class _Gathering:
 
 
 def subject_of(heard: Heard) -> str | None:
-    """The disclosure that a receipt is about, or the deadline that another event is about."""
+    """The disclosure that a receipt is about, or the deadline that is set or missed. One that is met has a cause, which
+    may be the beginning of another chain."""
     event = heard.event
     if isinstance(event, DisclosureRead):
         return str(event.disclosure_id)
-    if isinstance(event, DeadlineMissed | DeadlineMet | DeadlineSet):
+    if isinstance(event, DeadlineMissed | DeadlineSet):
         return str(event.deadline_id)
     return None
 

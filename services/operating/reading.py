@@ -108,8 +108,11 @@ class Log:
         """In one sentence, what could not be read."""
         if not self.refused:
             return None
-        named = ", ".join(sorted(self.refused))
-        return f"{self.principal} may not read this, or it is not there, and it is missing here: {named}"
+        named = " and ".join(sorted(self.refused))
+        there, it = (
+            ("there is no such topic", "it holds") if len(self.refused) == 1 else ("they are not there", "they hold")
+        )
+        return f"{self.principal} may not read {named}, or {there}; what {it} is missing here"
 
     @property
     def topics(self) -> list[str]:
