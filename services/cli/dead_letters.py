@@ -147,7 +147,8 @@ def retry(
         else:
             waiting = [one for one in found if one.state is State.RETRIED and one.became is None]
             chosen = [one for one in found if wanted.takes(one, now) and (one.state is State.OPEN or one in waiting)]
-        return await letters_retried.retried(found, chosen, dry_run=dry_run, wait=wait, as_json=as_json)
+        by_name = bool(ids or reason)
+        return await letters_retried.retried(found, chosen, named=by_name, dry_run=dry_run, wait=wait, as_json=as_json)
 
     code = _run(send())
     if code:

@@ -19,11 +19,19 @@ from services.operating.letters import SHORT, Letter
 from services.operating.plan import Plan, plan
 from services.operating.retrying import DONE, Outcome, Retrying
 
+SOME: Final = 5
+"""Ids in a line that tells of several."""
 STYLES: Final = {"done": "green", "repeated": "green", "dead": "bold red"}
 
 
 async def retried(
-    everything: Sequence[Letter], chosen: Sequence[Letter], *, dry_run: bool, wait: float, as_json: bool
+    everything: Sequence[Letter],
+    chosen: Sequence[Letter],
+    *,
+    named: bool,
+    dry_run: bool,
+    wait: float,
+    as_json: bool,
 ) -> int:
     """Do it and say what came of it; the exit code: 0 if all of them are done, else 3.
 
@@ -31,7 +39,7 @@ async def retried(
         UserMistake: the only one that was asked for cannot be retried.
     """
     at = settings()
-    planned = plan(chosen, everything, await Groups(at, OPERATOR).partitions())
+    planned = plan(chosen, everything, await Groups(at, OPERATOR).partitions(), named=named)
     if len(chosen) == 1 and planned.refused and not as_json and not dry_run:
         one, why = planned.refused[0]
         raise UserMistake(f"{one.id[:SHORT]} was not retried: {why}")
@@ -99,11 +107,14 @@ def _of(letter: Letter) -> dict[str, str]:
 
 
 def _say_refused(planned: Plan) -> None:
-    out = console()
+    """Those that are alike in one line: five hundred would hide the one that matters."""
+    alike: dict[tuple[str, str, str], list[str]] = {}
     for letter, why in planned.refused:
-        out.print(
-            Text.assemble((letter.id[:SHORT], "bold"), f" {letter.code} of {letter.said.service} not retried: {why}")
-        )
+        alike.setdefault((letter.code, letter.said.service, why), []).append(letter.id[:SHORT])
+    for (code, service, why), ids in alike.items():
+        some = ", ".join(ids[:SOME]) + (f" and {len(ids) - SOME} more" if len(ids) > SOME else "")
+        line = Text.assemble((some, "bold"), f" {code} of {service} not retried: {why}")
+        console().print(line)
 
 
 def _say(planned: Plan, outcomes: Sequence[Outcome], *, as_json: bool) -> None:

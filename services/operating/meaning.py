@@ -57,7 +57,7 @@ CODES: Final[Mapping[str, Meaning]] = {
     ),
     "no_identity": Meaning(
         "It has no id or no source, so that a repeat of it could never be told from a new event.",
-        "No retry can give it an id. " + ASK_THE_SENDER,
+        "Nothing gives it an id afterwards. " + ASK_THE_SENDER,
         NEVER,
     ),
     "id_reused": Meaning(

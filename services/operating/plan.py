@@ -41,12 +41,16 @@ class Plan:
     """With the sentence that says why."""
 
 
-def plan(chosen: Iterable[Letter], everything: Sequence[Letter], partitions: Mapping[str, int]) -> Plan:
+def plan(
+    chosen: Iterable[Letter], everything: Sequence[Letter], partitions: Mapping[str, int], *, named: bool = True
+) -> Plan:
     """What a retry of `chosen` comes to.
 
     Args:
         everything: every dead letter, chosen or not.
         partitions: how many each topic has that is there.
+        named: somebody named them, by their ids or their reason. Else those are left that would only die again unless
+            something was mended, since each has one retry.
     """
     found, taken = Plan(), set[str]()
     wanted = {one.id for one in chosen}
@@ -62,7 +66,7 @@ def plan(chosen: Iterable[Letter], everything: Sequence[Letter], partitions: Map
         if one.state is State.RETRIED and one.became is None:
             found.waiting.append(one)
             continue
-        why = _could(one, partitions) or _overtakes(one, by_key[_line(one)], wanted)
+        why = _could(one, partitions) or _wasted(one, named) or _overtakes(one, by_key[_line(one)], wanted)
         if why:
             found.refused.append((one, why))
             continue
@@ -92,6 +96,15 @@ def _could(one: Letter, partitions: Mapping[str, int]) -> str | None:
     if one.said.origin_partition >= partitions[one.said.origin_topic]:
         return f"the topic {one.said.origin_topic} was made anew with fewer partitions"
     return None
+
+
+def _wasted(one: Letter, named: bool) -> str | None:
+    if named or meaning(one.said).retry is Retry.HELPS:
+        return None
+    return (
+        f"it would only die again, unless what was wrong has been mended, and it has one retry; if it has, say so by "
+        f"--reason {one.code}, or by its id"
+    )
 
 
 def _line(one: Letter) -> tuple[object, ...]:

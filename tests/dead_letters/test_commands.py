@@ -166,31 +166,33 @@ class Crash(Exception):
     """The process ended here."""
 
 
-@pytest.mark.parametrize("when", ["before it was sent", "after it was sent"])
 async def test_killed_in_the_middle_and_run_again_nothing_has_an_effect_twice(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, when: str
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is begun stands in the log; the second run sends again what may have been sent, and it has one effect."""
+    """Before it is sent, and after. What is begun stands in the log; the second run sends again what may have been
+    sent, and it has one effect."""
     async with troubles(desk):
-        letter = await desk.letter("not_in_directory")
+        await desk.letter("no_such_child")
+        one, two = (letter for letter in await desk.letters() if letter.code == "not_in_directory")
         await desk.publish("local-authority", maya(desk.tag))
-        name = "_send" if when == "before it was sent" else "_note"
 
         def crash(*_: object, **__: object) -> None:
             raise Crash
 
-        with monkeypatch.context() as patched:
-            patched.setattr(Retrying, name, crash)
-            with pytest.raises(Crash):
-                await desk.safebus("dead-letters", "retry", letter.id)
-        assert [act.act.value for act in await acts_of(desk, letter.id)] == ["RETRYING"]
-        assert "begun before" in (await desk.safebus("dead-letters", "retry", letter.id, "--dry-run")).text
-        done = await desk.safebus("dead-letters", "retry", letter.id)
+        for letter, step in ((one, "_send"), (two, "_note")):
+            with monkeypatch.context() as patched:
+                patched.setattr(Retrying, step, crash)
+                with pytest.raises(Crash):
+                    await desk.safebus("dead-letters", "retry", letter.id)
+            assert [act.act.value for act in await acts_of(desk, letter.id)] == ["RETRYING"]
+        dry = await desk.safebus("dead-letters", "retry", one.id, two.id, "--dry-run")
+        assert dry.text.count("begun before") == 2
+        done = await desk.safebus("dead-letters", "retry", one.id, two.id)
         assert done.code == 0, done.text
         await desk.quiet(NOTIFICATIONS)
-        assert len(await told(desk)) == 1
-        (now,) = [one for one in await desk.letters() if one.id == letter.id]
-        assert (now.state, now.became) == (State.RETRIED, "repeated")
+        assert len(await told(desk)) == 2
+        now = [letter for letter in await desk.letters() if letter.id in (one.id, two.id)]
+        assert [(letter.state, letter.became) for letter in now] == [(State.RETRIED, "repeated")] * 2
 
 
 async def test_a_service_that_is_down_is_not_waited_for(desk: Desk) -> None:

@@ -100,7 +100,7 @@ def test_where_each_stands_follows_from_the_log_alone() -> None:
         (letter(1), [act(OperatorAct.DISCARDED, 1)], "o.perator discarded it"),
         (retried(1, dead_letter_id=letter(1).dead_letter_id), [], "a dead event is retried once"),
         (letter(1, reason_code="held", rule="H3"), [], "a safe named person"),
-        (letter(1, reason_code="no_identity", event_id=None, event_source=None), [], "No retry can give it an id"),
+        (letter(1, reason_code="no_identity", event_id=None, event_source=None), [], "Nothing gives it an id"),
         (letter(1, reason_code="retry_overtaken"), [], "A person has to look at both"),
         (letter(1, origin_topic="gone.v1"), [], "gone.v1 that it came from is gone"),
         (letter(1, origin_partition=6), [], "made anew with fewer partitions"),
@@ -143,6 +143,14 @@ def test_an_earlier_one_of_the_same_key_is_not_left_behind() -> None:
     assert sent(planned(fold(both, [act(OperatorAct.DISCARDED, 1)]), 2)) == [[2]]
     elsewhere = letter(1, key=b"child", service="handover-feed", event_id="e9")
     assert sent(planned(fold([elsewhere, both[1]], []), 2)) == [[2]]
+
+
+def test_a_retry_of_everything_spends_none_that_would_only_die_again() -> None:
+    """Each has one. What is wrong with a body is not mended by waiting, so that kind must be named."""
+    both = fold([letter(1, reason_code="undecodable"), letter(2, reason_code="unknown_schema")], [])
+    found = plan(both, both, THERE, named=False)
+    assert (sent(found), "--reason undecodable" in why(found)) == ([[2]], True)
+    assert sent(plan(both, both, THERE)) == [[1], [2]]
 
 
 def test_filters_choose_by_code_rule_service_and_age() -> None:
