@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 import structlog
 
+from services.bus import tracing
 from services.bus.batch import Batch, Round
 from services.bus.broker import Broker, Partition, Record
 from services.bus.claims import Claims
@@ -248,6 +249,7 @@ class Loop:
         records = [record for partition in polled.values() for record in partition]
         await self._patiently(partial(self._codec.learn, records))
         acknowledged = dict(self._out.acknowledged)
+        began_ns = time.time_ns()
         try:
             done = await self._in_thread(self._transact, polled, records, acknowledged)
         except (Overtaken, Surroundings):
@@ -258,6 +260,7 @@ class Loop:
         if self.service.projection:
             self.service.projection.committed()
         self._probe("committed")
+        tracing.processed(self.service.name, records, began_ns, time.time_ns())
         nexts = {p: rs[-1].offset + 1 for p, rs in polled.items()}
         self.partitions.moved(nexts)
         BATCH.labels(self.service.name).observe(len(records))

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from pydantic_core import from_json
 
+from services.bus import tracing
 from services.bus.broker import Partition, Record, Sending, Writer
 from services.bus.metrics import LATENCY, SAID, UNSENT
 from services.bus.work import Output
@@ -68,8 +69,11 @@ class Outgoing:
             to = (o.to_topic, self.writer.partition_for(o.to_topic, o.key))
             by_partition[to].append(o.ready or _ready(o))
         self._probe("before_send")
+        began_ns = time.time_ns()
         await asyncio.gather(*(self.writer.send(to, batch) for to, batch in by_partition.items()))
         self._probe("sent")
+        said = ((topic, sent.headers) for (topic, _), batch in by_partition.items() for sent in batch)
+        tracing.sent(self._service, said, began_ns, time.time_ns())
         for o in outputs:
             self.acknowledged[o.topic, o.partition] = (o.offset, o.ordinal)
         self.committable |= nexts
