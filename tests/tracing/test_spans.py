@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,6 +28,7 @@ from services.bus.events import DisclosureRead
 from services.bus.memory import MemoryRecord
 from services.bus.settings import Settings
 from services.web.traced import Traced
+from tests.bus import plain
 
 TRACE, OTHER = "0af7651916cd43dd8448eb211c80319c", "4bf92f3577b34da6a3ce929d0e0e4736"
 FROM = f"00-{TRACE}-b7ad6b7169203331-01"
@@ -160,6 +162,19 @@ def test_a_door_without_a_caller_in_a_trace_begins_one(spans: InMemorySpanExport
     assert span.parent is None
     assert not span.status.is_ok
     assert seen[0][1] == f"00-{span.context.trace_id:032x}-{span.context.span_id:016x}-01"
+
+
+async def test_a_service_traces_what_it_heard_and_what_it_said(spans: InMemorySpanExporter, tmp_path: Path) -> None:
+    """Through the real loop: both spans stand in the sender's trace, and what is said carries it on."""
+    bus = plain.Bus(tmp_path)
+    await bus.say(plain.match("i", "r"), traceparent=FROM.encode())
+    async with bus.running():
+        (said,) = await bus.until(1)
+        await bus.quiet()
+    assert said.envelope.traceparent == FROM
+    told = {span.name: span for span in spans.get_finished_spans()}
+    assert told.keys() == {f"process {plain.MATCHES}", f"send {plain.MET}"}
+    assert {f"{span.context.trace_id:032x}" for span in told.values()} == {TRACE}
 
 
 def test_it_is_off_unless_it_is_asked_for() -> None:
