@@ -86,7 +86,8 @@ def test_what_discloses_and_is_in_nobodys_inbox_is_refused(tmp_path: Path) -> No
 def test_what_a_room_keeps_for_itself_nobody_else_reads(catalogue: Catalogue, tmp_path: Path) -> None:
     """It has no schema, is the room's to write, read and empty, and is refused for anybody but a room or a service."""
     [(name, kept)] = catalogue.internal.items()
-    assert (kept.schema, kept.compacted, kept.written_by) == ("", True, ("performance-data",))
+    assert (kept.schema, kept.written_by) == ("", ("performance-data",))
+    assert kept.config["cleanup.policy"] == "compact,delete"
     allowed = {(acl.principal, acl.operation) for acl in acls_of(catalogue) if acl.name == name}
     rooms = {(who, what) for who, what in allowed if what != "DESCRIBE"}
     assert rooms == {("performance-data", what) for what in ("READ", "WRITE", "DELETE")}

@@ -133,8 +133,12 @@ class _Topics:
         return topic
 
     def internal(self, entry: Section, name: str) -> Topic:
-        """What a room keeps for itself, the latest of each key, until the room empties it."""
+        """What a room keeps for itself: the latest of each key, as long as any topic, or until the room empties it.
+
+        Kafka empties no topic that is compacted only, so this one is both.
+        """
         room = tuple(filter(None, (entry.text("room"),)))
+        kept = self._settings({}, self.defaults.retention_ms, self._replication)
         topic = Topic(
             name=name,
             description=entry.text("description"),
@@ -142,8 +146,8 @@ class _Topics:
             key=None,
             partitions=entry.count("partitions", self.defaults.partitions),
             replication=self._replication,
-            retention_days=None,
-            config=self._settings({}, None, self._replication),
+            retention_days=self.defaults.retention_ms / _DAY_MS,
+            config=kept | {"cleanup.policy": "compact,delete"},
             owner=entry.text("owner"),
             controller=entry.text("controller"),
             written_by=room,
