@@ -68,6 +68,11 @@ async def test_an_incident_becomes_the_same_card_everywhere(own: Settings) -> No
         said = await on_the_topic(own, child_id)
         assert said[told.data["version"]] == MatterChanged.model_validate(told.data)
         assert said[max(said)] == MatterChanged.model_validate(shown)
+        secret = record(child_id, about, registrations=[], location_confidential=True)
+        await publish(own, secret.model_copy(update={"version": secret.version + 1}))
+        async with asyncio.timeout(SECONDS):
+            while not (await screen.get(f"/v1/board/{child_id}")).json()["location_confidential"]:
+                await asyncio.sleep(0.1)  # the directory alone has changed the card (H2)
     finally:
         board.end()
         decider.end()
