@@ -54,6 +54,7 @@ class Desk:
 
     def __init__(self, at: Settings, kafka: EmbeddedKafka) -> None:
         self.at, self.kafka, self.tag = at, kafka, uuid4().hex[:6]
+        self.begins: dict[tuple[str, int], int] = {}
 
     async def safebus(self, *words: str) -> Answer:
         """Run the command, in a thread, as it has an event loop of its own."""
@@ -115,12 +116,12 @@ class Desk:
                 before = state
                 await asyncio.sleep(0.15)
 
-    @staticmethod
-    async def _behind(groups: Groups, service: Service, numbers: dict[str, int]) -> tuple[int, int]:
+    async def _behind(self, groups: Groups, service: Service, numbers: dict[str, int]) -> tuple[int, int]:
         topics = {*service.hears, *service.directory_topics} - {DeadLetter.topic}
         places = [(topic, number) for topic in sorted(topics) for number in range(numbers[topic])]
         ends, done = await groups.ends(places), await groups.committed(service.name, places)
-        return sum(max(0, end - done.get(place, 0)) for place, end in ends.items()), sum(ends.values())
+        left = (end - max(done.get(place, 0), self.begins.get(place, 0)) for place, end in ends.items())
+        return sum(max(0, number) for number in left), sum(ends.values())
 
 
 @pytest.fixture
@@ -147,8 +148,8 @@ def desk(
 
 
 def begin_anew(desk: Desk, services: Sequence[Service]) -> None:
-    """Each of these has a new database, so what one before it had committed is not its own; and an empty log: what other
-    tests have said would be read as after an outage, topic by topic, and not in the order in which it came."""
+    """Each of these has a new database, so what one before it had committed is not its own; and an empty log: what
+    other tests have said would be read as after an outage, topic by topic, and not in the order in which it came."""
     forget_groups(desk.kafka, *(service.name for service in services))
     admin = AdminClient(desk.kafka.admin_settings)
     known = load(desk.at.catalogue).topics
@@ -156,5 +157,5 @@ def begin_anew(desk: Desk, services: Sequence[Service]) -> None:
     wanted = [
         TopicPartition(topic, number, OFFSET_END) for topic in topics for number in range(known[topic].partitions)
     ]
-    for future in admin.delete_records(wanted).values():
-        future.result(SECONDS)
+    for place, future in admin.delete_records(wanted).items():
+        desk.begins[place.topic, place.partition] = future.result(SECONDS).low_watermark
