@@ -17,6 +17,7 @@ from urllib.request import urlopen
 import psutil
 import pytest
 
+from services.bus.catalogue import load
 from services.bus.errors import UserMistake
 from services.bus.settings import Settings
 from services.cli.status import as_object
@@ -45,6 +46,7 @@ class Bus:
         self.folder = folder
         self.env = os.environ | {
             "COLUMNS": "120",
+            "SAFEBUS_PROBE_INTERVAL": "2",
             "SAFEBUS_DATA_DIR": str(folder),
             "SAFEBUS_BOOTSTRAP_SERVERS": f"127.0.0.1:{free_port()}",
             "SAFEBUS_REGISTRY_URL": f"http://127.0.0.1:{free_port()}/apis/ccompat/v7",
@@ -142,6 +144,13 @@ def test_every_process_tells_what_is_written_down_and_no_more(bus: Bus) -> None:
     """/metrics of each: names, kinds, labels and their values are those of the allow-list (tests/operating)."""
     for process in bus.status()["processes"][2:]:
         assert list(faults(metrics_of(process), process["name"])) == []
+
+
+def test_a_probe_comes_back_through_every_service(bus: Bus) -> None:
+    """Each answers through its own loop, and the lag monitor, which times it, finds none silent."""
+    services = load(Settings().catalogue).services
+    came = [f'safebus_probe_seconds_count{{service="{name}"}}' for name in services]
+    bus.until(lambda told: all(line in metrics_of(named(told, "lag-monitor")) for line in came))
 
 
 def test_an_event_is_published_by_whom_the_catalogue_lets(bus: Bus, tmp_path: Path) -> None:
