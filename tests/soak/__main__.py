@@ -81,7 +81,7 @@ async def _run(at: Settings, plan: Plan, brokers: int, screen: Console) -> Resul
     backoff = lambda: Backoff(first=0.2, most=2.0)  # noqa: E731 - a kill is not the process's fault
     async with Supervisor(at, brokers=brokers, backoff=backoff, say=lambda _: None) as up:
         screen.print("starting everything")
-        await up.ready(180)
+        await up.ready(300)
         return await Soak(at, up.status, plan, screen.print).run()
 
 
