@@ -32,6 +32,11 @@ class Table:
     """How many of the columns say what a row is about; the others are numbers."""
     rows: tuple[tuple[str, ...], ...]
 
+    @property
+    def tells(self) -> bool:
+        """Whether there is anything in it but what is withheld."""
+        return any(cell != words.SUPPRESSED for row in self.rows for cell in row[self.named :])
+
 
 def cells(row: Row, unit: Unit) -> tuple[str, ...]:
     """One text for each of the unit's columns."""

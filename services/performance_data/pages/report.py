@@ -69,12 +69,7 @@ def _measure(out: Console, block: Block) -> None:
     for one in block.drawn:
         table = one.more or one.table
         out.print()
-        out.print(Padding(_ruled(table) if _tells(table) else Text(_instead(table)), (0, 0, 0, 2)))
-
-
-def _tells(table: Table) -> bool:
-    """Whether there is anything in it but what is withheld."""
-    return any(cell != words.SUPPRESSED for row in table.rows for cell in row[table.named :])
+        out.print(Padding(_ruled(table) if table.tells else Text(_instead(table)), (0, 0, 0, 2)))
 
 
 def _instead(table: Table) -> str:

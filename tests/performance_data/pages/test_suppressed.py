@@ -118,3 +118,14 @@ def test_every_number_that_is_suppressed_gives_a_sentence_instead_of_an_empty_ch
     for one in drawn(made["re_referrals"], made, MONTHS[-1]):
         assert one.svg is None
         assert "fewer than 5" in one.instead
+
+
+def test_a_month_of_days_that_are_all_withheld_is_one_sentence() -> None:
+    """Thirty-one lines that say the same are no table."""
+    made = made_up.figures(made_up.months(made_up.YEAR[-2], 1))
+    days = made["notifications_by_day"]
+    days = replace(days, rows=tuple(replace(row, count=SUPPRESSED) for row in days.rows))
+    made = replace(made, measures=(days,))
+    assert report.html(made).count("<table") == 1  # at a glance
+    assert "all that it would show is fewer than 5, or withheld" in report.html(made)
+    assert f"By day: each number is {words.SUPPRESSED}." in report.render(made)
