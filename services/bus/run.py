@@ -64,6 +64,7 @@ def run(service: Service, beside: Beside | None = None, shows: Shows | None = No
     """Run until SIGTERM or SIGINT. Ends the process with 0, or with the error's exit code (errors.py)."""
 
     async def serve(at: Settings) -> int:
+        tune_the_interpreter()
         loop = Loop(
             probed(service),
             broker_for(at, at.principal or service.name),
@@ -107,7 +108,6 @@ def _as_a_process(name: str, serve: Callable[[Settings], Coroutine[Any, Any, int
     at = settings_or_end()
     configure(at)
     tracing.start(name, at)
-    tune_the_interpreter()
     code = 1
     try:
         code = _loop_runner(serve(at))
