@@ -236,8 +236,13 @@ def _of_its_process(group: GroupLag, process: ProcessStatus | None) -> str:
     """Why it is not ready, in its own or its supervisor's words: what a verdict alone cannot say."""
     if process is None or process.state == "ready" or group.verdict is Verdict.ok:
         return ""
-    reason = process.why or process.last_reason
-    return f"; its process is {process.state}{f': {reason}' if reason else ''}"
+    why = f": {process.why}" if process.why else ""
+    ended = (
+        f"; it ended before, {process.last_reason}"
+        if process.last_reason and process.last_reason != process.why
+        else ""
+    )
+    return f"; its process is {process.state}{why}{ended}"
 
 
 def _unread(group: GroupLag, *, all_of_them: bool) -> Sequence[PartitionLag]:
