@@ -65,7 +65,7 @@ def assert_same(figures: Figures, slow: Slow) -> None:
     fast = as_numbers(figures)
     assert fast.keys() == slow.keys()
     differ = {name: (fast[name], slow[name]) for name in slow if fast[name] != pytest.approx(slow[name], nan_ok=False)}
-    assert not differ
+    assert not differ, differ
 
 
 @pytest.mark.parametrize("seed", range(6))
