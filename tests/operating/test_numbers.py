@@ -31,10 +31,12 @@ def of_the_store(name: str) -> float | None:
     return value(name, service=SERVICE)
 
 
-@pytest.fixture
-async def looked(tmp_path: Path) -> AsyncIterator[tuple[Store, stored.Stored]]:
-    """A service's database, and what reads it for /metrics."""
+@pytest.fixture(params=["sqlite", "postgres"])
+async def looked(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[tuple[Store, stored.Stored]]:
+    """A service's database, either kind, and what reads it for /metrics."""
     at = Settings(data_dir=tmp_path)
+    if request.param == "postgres":
+        at = at.model_copy(update={"store_url": request.getfixturevalue("postgres")})
     store, access = Store(at.store_for(SERVICE), SERVICE), Access(at, SERVICE)
     store.open()
     yield store, stored.Stored(access, SERVICE, Clock.of(at))
@@ -64,11 +66,11 @@ async def test_a_database_is_told_as_it_stands(looked: tuple[Store, stored.Store
     assert 300 <= (of_the_store("safebus_alarms_overdue_seconds") or 0) < 400
 
 
-async def test_the_oldest_output_ages_until_it_is_sent(looked: tuple[Store, stored.Stored], tmp_path: Path) -> None:
+async def test_the_oldest_output_ages_until_it_is_sent(tmp_path: Path) -> None:
     """One that stays grows old however many others come and go, of other inputs too."""
-    store, _ = looked
     clock, at = [100.0], Settings(data_dir=tmp_path)
-    access = Access(at, SERVICE)
+    store, access = Store(at.store_for(SERVICE), SERVICE), Access(at, SERVICE)
+    store.open()
     stands = stored.Stored(access, SERVICE, Clock.of(at), lambda: clock[0])
     for offset in range(4):
         with store.transaction() as work:
@@ -85,6 +87,7 @@ async def test_the_oldest_output_ages_until_it_is_sent(looked: tuple[Store, stor
     await stands.look()
     assert of_the_store("safebus_outbox_oldest_seconds") == 0
     access.close()
+    store.close()
 
 
 async def test_without_its_database_nothing_stale_is_told(tmp_path: Path) -> None:
