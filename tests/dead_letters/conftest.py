@@ -94,15 +94,6 @@ class Desk:
         async with Log(self.at) as log:
             return [one for one in await gather(log) if self.tag.encode() in (one.said.body or b"")]
 
-    async def letter(self, code: str) -> Letter:
-        """The one of that reason, once it is there."""
-        async with asyncio.timeout(SECONDS):
-            while True:
-                for one in await self.letters():
-                    if one.code == code:
-                        return one
-                await asyncio.sleep(0.1)
-
     async def quiet(self, *services: Service) -> None:
         """Until these have decided everything that stands in their topics, and what followed from it."""
         groups = Groups(self.at, OPERATOR)
