@@ -112,6 +112,7 @@ async def _read_again(at: Settings, screen: Screen) -> None:
 
 
 async def _ready(at: Settings, own: ServiceProcess | None, screen: Screen) -> None:
+    before = ""
     while True:
         pid = own.pid if own is not None else process_of(at, NAME)
         if own is not None and not psutil.pid_exists(pid or 0):
@@ -121,7 +122,9 @@ async def _ready(at: Settings, own: ServiceProcess | None, screen: Screen) -> No
             state, why = await state_of(at.http_host, port)
             if state == "ready":
                 return
-            screen.doing(why or "starting")
+            if why not in ("", before):
+                screen.doing(why)
+                before = why
         await asyncio.sleep(LOOK)
 
 

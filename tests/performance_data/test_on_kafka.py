@@ -153,7 +153,7 @@ async def assert_as_in_the_log(at: Settings) -> None:
 async def test_killed_in_the_middle_and_made_anew(at: Settings, producer: AIOKafkaProducer) -> None:
     """Equal to the plain count of the raw log: after kill -9 while it reads; and after a rebuild, though what was kept
     had been spoilt, here and in Kafka."""
-    codec, said = codec_for(at), year(11, children=40, incidents=60)
+    codec, said = codec_for(at), year(11, children=25, incidents=35)
     third = len(said) // 3
     await put(producer, codec, said[:third])
     room = await started(at)
