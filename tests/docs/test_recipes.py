@@ -15,7 +15,7 @@ from services.cli.publish import read_event
 from services.registers import cli as registers
 from tests.docs.copy import EXAMPLE, House
 
-HEARS = "read_by: [encompass-alerts, mash-outcomes, reader, partner-gateway, handover-feed]"
+HEARS = "read_by: [encompass-alerts, mash-outcomes, reader, partner-gateway, handover-feed, operator, performance-data]"
 WRITES = "written_by: [agency, local-authority, police, partner-door]"
 HOUSING = "housing: {kind: agency, description: The housing associations' systems.}"
 
