@@ -18,8 +18,8 @@ WARM = 90.0
 """Seconds after its start in which a process still loads what it needs; not counted."""
 LEAST = 300.0
 """Seconds of samples from which a slope says something."""
-GROWS_MIB, GROWS_SHARE = 24.0, 0.2
-"""More than both of these over the whole run is growth: pages that an allocator keeps come and go below them."""
+GROWS_MIB, GROWS_SHARE = 16.0, 0.12
+"""More than both of these from one third of a run to the next is growth: what an allocator keeps comes and goes."""
 
 
 JAVA, JAVA_MIB = ("kafka", "registry"), 640.0
@@ -36,7 +36,7 @@ class Trend:
     slope: float | None
     """MiB an hour; None where there is too little to say."""
     grew_mib: float | None
-    """By the slope, over the time that was watched."""
+    """From the second third of the time that was watched to the last, in the mean."""
 
     @property
     def grows(self) -> bool:
@@ -77,10 +77,13 @@ class Memory:
 
 
 def trend(name: str, samples: Sequence[tuple[float, float]], most: float) -> Trend:
-    """The straight line through the samples: seconds, MiB."""
+    """What the samples, seconds and MiB, say once their first third is left out, in which caches fill."""
     watched = samples[-1][0] - samples[0][0] if samples else 0.0
     mean = fmean(mib for _, mib in samples) if samples else most
     if watched < LEAST or len(samples) < 10:
         return Trend(name, mean, most, None, None)
-    slope = linear_regression(*zip(*samples, strict=True)).slope
-    return Trend(name, mean, most, slope * 3600, slope * watched)
+    third = len(samples) // 3
+    later = samples[third:]
+    slope = linear_regression(*zip(*later, strict=True)).slope
+    grew = fmean(mib for _, mib in samples[-third:]) - fmean(mib for _, mib in samples[third : 2 * third])
+    return Trend(name, mean, most, slope * 3600, grew)

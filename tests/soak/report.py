@@ -49,7 +49,8 @@ def as_object(result: Result) -> dict[str, Any]:
 
 def wrong(result: Result) -> list[str]:
     """What did not come out even; empty if all did."""
-    found = [] if result.settled else ["not everything was read and answered in time"]
+    found = [f"not ready again: {one}" for one in result.late]
+    found += [] if result.settled else ["not everything was read and answered in time"]
     found += findings(result.seen)
     return found + [
         f"{one.name} grew, to {one.most_mib:.0f} MiB at most" for one in result.memory.trends() if one.grows

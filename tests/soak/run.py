@@ -62,6 +62,8 @@ class Result:
     seen: Seen
     settled: bool
     """All was read and answered within the plan's patience."""
+    late: list[str]
+    """Processes that were not ready when it had ended, each with what it waited for."""
     took: float
     """Seconds, all in all."""
     drained: float
@@ -87,12 +89,10 @@ class Soak:
         self.ledger, self.faults, self.memory = Ledger(), Faults(told, plan.seed), Memory()
         self.county = County(new_run(), plan.seed, schools=plan.schools, practices=plan.practices)
         self._clock = Clock.of(at)
+        self._late: list[str] = []
 
     async def run(self) -> Result:
-        """
-        Raises:
-            AssertionError: the processes are not ready again when the faults have ended.
-        """
+        """Play, strike, settle, and count."""
         began, plan = time.monotonic(), self._plan
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(_beside(self.memory.watch(self._told)))
@@ -130,7 +130,7 @@ class Soak:
             self._say("counting")
             seen = await self._counted(readers)
         took = time.monotonic() - began
-        return Result(plan, self.ledger, self.faults, self.memory, seen, settled, took, drained)
+        return Result(plan, self.ledger, self.faults, self.memory, seen, settled, self._late, took, drained)
 
     async def _import(self) -> None:
         async with Publisher("importer", self._at) as bus:
@@ -156,11 +156,13 @@ class Soak:
             self._clock.step(start + timedelta(seconds=(time.monotonic() - began) * self._plan.rate))
 
     async def _settle(self, patience: float) -> bool:
-        """Until every process is ready and all is read and answered; whether it is."""
+        """Until every process is ready and all is read and answered; whether all is."""
         until = time.monotonic() + patience
         while not ((told := self._told()) and told.ready):
-            if time.monotonic() > until:
-                return False
+            late = [f"{one.name} ({one.why})" for one in told.late] if told else []
+            if time.monotonic() > until or set(late) & set(self._late):  # it was waited for once: that is enough
+                self._late += [one for one in late if one not in self._late]
+                break
             await asyncio.sleep(0.2)
         return await Quiet(self._at).wait(max(1.0, until - time.monotonic()))
 
