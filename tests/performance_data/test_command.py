@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -50,8 +51,9 @@ async def test_no_figures_where_the_room_does_not_run(tmp_path: Path) -> None:
 def test_without_the_extra_the_room_is_left_out_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything else is run; the sentence names what to install."""
     assert rooms.left_out(Settings()) == {}
-    there = rooms.find_spec
-    monkeypatch.setattr(rooms, "find_spec", lambda name: None if name == "faust" else there(name))
+    monkeypatch.setattr(
+        "services.supervisor.rooms.find_spec", lambda name: None if name == "faust" else find_spec(name)
+    )
     assert rooms.left_out(Settings()) == {
         "performance-data": "performance-data is not run: it needs faust; pip install 'safebus[statistics]' brings it"
     }
