@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from heapq import merge
 from typing import Any, Self
 
 from pydantic import AwareDatetime
@@ -85,8 +84,8 @@ class Standing(Model):
     def history(self) -> list[CardAct]:
         """What was done, the latest last: acts stand as the log has them, and the rest by the clock among them."""
         rest = sorted((*self.notes, *self.followed), key=lambda one: (one.acted_at, one.act_id))
-        paired = merge(_in_order(self.acts), ((one.acted_at, one) for one in rest), key=lambda pair: pair[0])
-        return [one for _, one in paired]
+        paired = [*_in_order(self.acts), *((one.acted_at, one) for one in rest)]
+        return [one for _, one in sorted(paired, key=lambda pair: pair[0])]
 
     def after(self, acted: HandoverActed, duty: Duty = DUTY) -> Self:
         """Where it stands once that was done, or tried. An act that comes again changes nothing."""
