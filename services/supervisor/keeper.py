@@ -84,7 +84,7 @@ class Keeper:
         self._explain, self._news, self._backoff, self._hold = explain, news, backoff or Backoff(), hold
         self._ready_when_started = ready_when_started
         self._started, self._wake = asyncio.Event(), asyncio.Event()
-        self._asked = False
+        self._asked = ""
         self._turning = asyncio.Lock()
         self._ready_at: float | None = None
         self._status = ProcessStatus(name=name, state="starting", address=address, log=part.log)
@@ -120,9 +120,9 @@ class Keeper:
             self._ready_at = None
             await self._rest(code, reason, ready_for)
 
-    async def restart(self) -> None:
+    async def restart(self, why: str = "it was to be started again") -> None:
         """End it and wait until it has been started again, at once."""
-        self._asked = True
+        self._asked = why
         self._wake.set()
         async with self._turning:  # it is not started again before it has been ended to the last
             self._started.clear()
@@ -140,7 +140,7 @@ class Keeper:
         await self._until_it_may_run()
         try:
             if not self.is_started or self._asked:
-                self._asked = False
+                self._asked = ""
                 await self.start()
             code = await self.part.wait()
         except SafebusError as error:
@@ -152,7 +152,7 @@ class Keeper:
     async def _rest(self, code: int, reason: str, ready_for: float) -> None:
         """Say that it ended, and wait as long as is due; a recovery that ends, or a wish to restart, ends that."""
         if self._asked:
-            reason, pause = "it was to be started again", 0.0
+            reason, pause = self._asked, 0.0
         else:
             pause = self._backoff.after(code, ready_for)
         now = datetime.now(UTC)

@@ -6,6 +6,7 @@ import asyncio
 import json
 from http import HTTPStatus
 from pathlib import Path
+from typing import NamedTuple
 
 from services.supervisor.status import State
 
@@ -23,19 +24,28 @@ def port_of(service: str, pid: int | None, run_dir: Path) -> int | None:
         return None
 
 
-async def state_of(host: str, port: int) -> tuple[State, str]:
-    """How the service there is, and what it waits for if it waits."""
+class Answer(NamedTuple):
+    """How a service says that it is."""
+
+    state: State
+    why: str = ""
+    """What it waits for if it waits."""
+    alive: bool = True
+
+
+async def state_of(host: str, port: int) -> Answer:
+    """How the service there is."""
     try:
         async with asyncio.timeout(ANSWER_WITHIN):
             code, words = await _get(host, port, "/readyz")
             if code == HTTPStatus.OK:
-                return "ready", ""
+                return Answer("ready")
             alive, why = await _get(host, port, "/livez")
     except (OSError, TimeoutError, ValueError, IndexError):
-        return "waiting", f"it does not answer on port {port}"
+        return Answer("waiting", f"it does not answer on port {port}", alive=False)
     if alive == HTTPStatus.OK and words == "starting":
-        return "starting", ""
-    return "waiting", words if alive == HTTPStatus.OK else why
+        return Answer("starting")
+    return Answer("waiting", words) if alive == HTTPStatus.OK else Answer("waiting", why, alive=False)
 
 
 async def _get(host: str, port: int, path: str) -> tuple[int, str]:

@@ -38,6 +38,8 @@ from services.supervisor.status import (
 
 SOON, LATER = 0.25, 1.0
 """Seconds between two looks at how the services are: until all are ready, and then."""
+HUNG_AFTER = 60.0
+"""Seconds for which a process may say that it does not live, or say nothing; after that a kill loses nothing."""
 GRACE = 2.0
 """Seconds beyond what a service takes to stop by itself."""
 
@@ -54,6 +56,7 @@ class Supervisor:
         external: bool = False,
         brokers: int = 1,
         backoff: Callable[[], Backoff] = Backoff,
+        hung_after: float = HUNG_AFTER,
         say: Callable[[str], object] = say_nothing,
         news: Callable[[str], object] = say_nothing,
     ) -> None:
@@ -63,6 +66,7 @@ class Supervisor:
             extra_env: environment variables for the services, besides the settings.
             external: Kafka and the registry are run by somebody else, even where their addresses are of this machine.
             brokers: of an embedded Kafka, 1 or 3.
+            hung_after: seconds after which a process that does not live is ended and started again.
             say: told in a sentence what is being waited for, and an empty one when nothing is.
             news: told in a sentence that a process ended and is started again.
 
@@ -86,6 +90,7 @@ class Supervisor:
         self._services: list[Keeper] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._written = ""
+        self._hung_after, self._dead_since = hung_after, dict[int, float]()
 
     async def __aenter__(self) -> Self:
         """Start everything: Kafka and the registry, the catalogue, the services; these are not waited for.
@@ -262,9 +267,16 @@ class Supervisor:
         if not keeper.is_started or port is None:
             return
         host = self._at.http_host
-        state, why = await state_of(host, port)
-        if keeper.part.pid == pid:
-            keeper.found(state, why, f"http://{host}:{port}")
+        answer = await state_of(host, port)
+        if keeper.part.pid != pid:
+            return
+        keeper.found(answer.state, answer.why, f"http://{host}:{port}")
+        if answer.alive:
+            self._dead_since.pop(pid or 0, None)
+        elif pid and time.monotonic() - self._dead_since.setdefault(pid, time.monotonic()) > self._hung_after:
+            del self._dead_since[pid]
+            self._news(f"{keeper.name} hangs, {answer.why}; it is ended and started again")
+            self._tasks.append(asyncio.create_task(keeper.restart(f"it hung: {answer.why}")))
 
     def _say(self, sentence: str) -> None:
         if sentence != self._doing:

@@ -1,7 +1,7 @@
 """A program as small as a service can be for a supervisor: `fake_service.py NAME HOW`, with SAFEBUS_DATA_DIR.
 
-HOW is `ready`; `waiting`, `stuck` or `stubborn` (does not end on SIGTERM); `exits:CODE` with a reason in its log; or
-`raises`.
+HOW is `ready`; `waiting`, `stuck`, `silent` (never answers) or `stubborn` (does not end on SIGTERM); `exits:CODE` with
+a reason in its log; or `raises`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import sys
+import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -32,6 +33,8 @@ def main(name: str, how: str) -> None:
 
     class Page(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            if how == "silent":
+                time.sleep(600)
             code, words = answers[self.path]
             self.send_response(code)
             self.end_headers()

@@ -17,7 +17,7 @@ from services.supervisor.keeper import Backoff
 from services.supervisor.status import hold_path, last_told, running, status_path
 from services.supervisor.supervisor import Supervisor
 from tests.supervisor.fake_service import SECRET
-from tests.supervisor.fakes import lives, of, pid_of, services, supervisor, until
+from tests.supervisor.fakes import lives, of, pid_of, services, soon, supervisor, until
 
 A_SUPERVISOR = """
 import asyncio, sys
@@ -105,6 +105,20 @@ async def test_a_service_says_what_it_waits_for(tmp_path: Path, how: str, why: s
         assert up.status().processes[0].why == why
         with pytest.raises(Surroundings, match=why):
             await up.ready(patience=0.0)
+
+
+@pytest.mark.parametrize("how", ["stuck", "silent"])
+async def test_what_hangs_is_ended_and_started_again(tmp_path: Path, how: str) -> None:
+    """It says that it does not live, or nothing at all, for too long: another takes its place, and the status says why.
+    One that only waits for something is let be."""
+    settings = of(tmp_path).model_copy(update={"stop_timeout": -1.5})
+    commands = services(first="waiting", second=how)
+    async with Supervisor(settings, services=commands, external=True, backoff=soon, hung_after=0.3) as up:
+        await until(lambda: up.status().processes[0].state == up.status().processes[1].state == "waiting")
+        waiting = pid_of(up, "first")
+        await until(lambda: up.status().processes[1].restarts >= 1)
+        assert up.status().processes[1].last_reason.startswith("it hung: ")
+        assert pid_of(up, "first") == waiting
 
 
 async def test_a_restart_that_is_asked_for_comes_at_once(tmp_path: Path) -> None:
