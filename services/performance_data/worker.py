@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, contextmanager, suppress
@@ -36,6 +37,9 @@ log = structlog.get_logger()
 
 LOOK = 0.5
 """Seconds between two looks at how far the log is read."""
+STUCK = 30.0
+"""Seconds in which the broker answers and has more, and Faust hears nothing of it: after a broker was bounced it may ask
+with an epoch that is no longer valid, for ever (seen). Another start asks anew."""
 COMPACTED = "directory.organisations.v1"
 """The one topic that is heard in which offsets may be missing."""
 
@@ -52,6 +56,7 @@ class Statistics:
         self._next: dict[Partition, int] = {}
         self._ends: dict[Partition, int] = {}
         self._table: Any = None
+        self._moved = time.monotonic()
         self._ended = asyncio.Event()
         self._fault: BaseException | None = None
 
@@ -133,6 +138,10 @@ class Statistics:
                 self._health.waiting(str(error))
             else:
                 started = starting_up.done() and app.rebalancing is False
+                if not (started and self.behind):
+                    self._moved = time.monotonic()
+                elif time.monotonic() - self._moved > STUCK:
+                    return self._end(Surroundings(f"Faust has heard nothing for {STUCK:g} s, though there is more"))
                 caught_up = started and (caught_up or not self.behind)
                 if caught_up:
                     self._health.ready()
@@ -148,7 +157,7 @@ class Statistics:
         partition = record.topic, record.partition
         try:
             self._refuse_a_gap(record, self._next.get(partition, 0))
-            key, value = await entry_of(record, self._codec, self._table, self._health.waiting)
+            key, value = await entry_of(record, self._codec, self._table, self._waits)
             self._table[key] = value
         except asyncio.CancelledError:
             raise
@@ -157,6 +166,12 @@ class Statistics:
             await asyncio.Event().wait()
             raise
         self._next[partition] = max(self._next.get(partition, 0), record.offset + 1)
+        self._moved = time.monotonic()
+
+    def _waits(self, reason: str) -> None:
+        """For a schema, say: it is not Faust that is stuck."""
+        self._moved = time.monotonic()
+        self._health.waiting(reason)
 
     def _refuse_a_gap(self, record: Heard, expected: int) -> None:
         """Offsets follow one another, as nobody may write transactions; but not in a compacted topic."""
