@@ -38,8 +38,8 @@ log = structlog.get_logger()
 LOOK = 0.5
 """Seconds between two looks at how far the log is read."""
 STUCK = 30.0
-"""Seconds in which the broker answers and has more, and Faust hears nothing of it: after a broker was bounced it may ask
-with an epoch that is no longer valid, for ever (seen). Another start asks anew."""
+"""Seconds in which the broker answers and has more, and Faust hears nothing of it: after a broker was bounced it may
+ask with an epoch that is no longer valid, for ever (seen). Another start asks anew."""
 COMPACTED = "directory.organisations.v1"
 """The one topic that is heard in which offsets may be missing."""
 
