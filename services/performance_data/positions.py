@@ -24,8 +24,9 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from services.bus.errors import NotPermitted, Surroundings, UserMistake
 from services.bus.kafka import KafkaBroker
-from services.performance_data.facts import TOPICS, unpack
+from services.performance_data.facts import unpack
 from services.performance_data.hearing import NAME
+from services.performance_data.keeping import TOPICS
 from services.performance_data.stream import CHANGELOG, open_database
 
 ANSWER_WITHIN = 10.0

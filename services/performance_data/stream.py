@@ -12,8 +12,8 @@ from typing import Any
 
 from services.bus.errors import UserMistake
 from services.bus.settings import Settings
-from services.performance_data.facts import TOPICS
 from services.performance_data.hearing import NAME
+from services.performance_data.keeping import TOPICS
 
 try:
     import faust

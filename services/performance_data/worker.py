@@ -157,7 +157,8 @@ class Statistics:
         partition = record.topic, record.partition
         try:
             self._refuse_a_gap(record, self._next.get(partition, 0))
-            key, value = await entry_of(record, self._codec, self._table, self._waits)
+            stepped = self._at.clock_file is not None
+            key, value = await entry_of(record, self._codec, self._table, self._waits, stepped=stepped)
             self._table[key] = value
         except asyncio.CancelledError:
             raise

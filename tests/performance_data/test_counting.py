@@ -12,8 +12,9 @@ import pytest
 
 from services.bus.kafka import hashed
 from services.performance_data.counting import count
-from services.performance_data.facts import Kept, Unreadable, fact_of, micros, pack, unpack
+from services.performance_data.facts import Kept, Unreadable, micros, pack, unpack
 from services.performance_data.hearing import identify
+from services.performance_data.keeping import fact_of
 from services.performance_data.measures import Figures
 from tests.performance_data.slow import Line, Slow, slowly, unreadable
 from tests.performance_data.year import NAME, NHS_NUMBER, Said, year

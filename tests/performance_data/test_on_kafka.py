@@ -24,8 +24,9 @@ from services.bus.secrets import load_secrets
 from services.bus.settings import Settings
 from services.embedded import EmbeddedKafka
 from services.performance_data.asking import figures
-from services.performance_data.facts import TOPICS, Decided, Kept, pack
+from services.performance_data.facts import Decided, Kept, pack
 from services.performance_data.hearing import NAME
+from services.performance_data.keeping import TOPICS
 from services.performance_data.rebuilding import forget
 from services.performance_data.stream import CHANGELOG, databases, open_database
 from tests.partner_gateway.house import Process, forget_groups, until
@@ -104,7 +105,9 @@ async def log_of(at: Settings) -> list[Line]:
             event = codec.decode(record, dict(record.headers), "a test")
         except Unfit:
             event = None
-        lines.append(Line(record.topic, record.partition, record.offset, at_milliseconds(record.timestamp), event))
+        # The installation's clock stands still on an evening of its own, so what is said tells when it could be read.
+        told = event.at if event is not None else at_milliseconds(record.timestamp)
+        lines.append(Line(record.topic, record.partition, record.offset, told, event))
     return lines
 
 
