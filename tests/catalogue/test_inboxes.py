@@ -37,11 +37,12 @@ def spoilt(folder: Path, before: str, after: str) -> list[str]:
 
 
 def test_one_principal_reads_it_and_the_gateway_writes_it(catalogue: Catalogue) -> None:
-    """Nobody else may as much as see that it is there, besides the operator."""
+    """Nobody else may as much as see that it is there, besides the operator and who measures how far it is read."""
     rights = {(acl.principal, acl.operation) for acl in acls_of(catalogue) if acl.name == NAME}
     assert rights == {
         ("partner-gateway", "WRITE"), ("partner-gateway", "DESCRIBE"), ("partner-gateway", "READ"),
         ("police", "READ"), ("police", "DESCRIBE"), ("operator", "DESCRIBE"),
+        ("lag-monitor", "DESCRIBE"),
     }  # fmt: skip
 
 

@@ -28,6 +28,17 @@ COMMANDS = [
     "recover",
     "partner",
     "board",
+    "backup",
+    "restore",
+    "restart",
+    "lag",
+    "dead-letters",
+    "trace",
+    "tail",
+    "doctor",
+    "replay",
+    "report",
+    "performance",
 ]
 SLOW = ("aiokafka", "confluent_kafka", "fastavro", "pydantic", "sqlalchemy")
 

@@ -29,7 +29,7 @@ PAGES += sorted((ROOT / "docs").rglob("*.md"))
 def _words(command: str) -> list[str]:
     """The subcommand's words, without arguments and options: `topics plan` of `safebus topics plan --json`."""
     words = shlex.split(command)[1:]
-    return words[: 2 if words[0] in ("topics", "directory", "partner", "board") else 1]
+    return words[: 2 if words[0] in ("topics", "directory", "partner", "board", "dead-letters", "performance") else 1]
 
 
 @pytest.mark.parametrize("words", sorted({tuple(_words(command)) for command in COMMANDS}), ids=" ".join)
