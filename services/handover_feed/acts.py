@@ -120,7 +120,8 @@ class Standing(Model):
             return "This board does not know that act."
         if not reason and acted.act not in NEED_NO_REASON:
             return "A reason is needed: whoever sees to this next must know why."
-        if self.holder and self.holder.person_id != acted.by.person_id:
+        said = acted.act is HandoverAct.IDENTIFIED  # its answer stands in the log before it, whoever has the matter
+        if self.holder and self.holder.person_id != acted.by.person_id and not said:
             if acted.act is HandoverAct.LET_GO:
                 return None if reason else f"{self._who(acted)}; say why it is let go instead."
             if not (acted.act is HandoverAct.TAKEN and self._left_behind(acted, duty)):

@@ -30,8 +30,10 @@ def show(heard: Event, matter: Matter, directory: Directory) -> Iterator[Event]:
         yield _card(heard, now, heard.envelope.id, directory)
     if isinstance(heard, HandoverActed) and heard.act is HandoverAct.TAKEN:
         yield from _read(heard, now)
-    if isinstance(heard, HandoverActed) and now.standing.asked != matter.standing.asked and now.paged.last:
-        yield HandoverEscalated.because(heard, subject=now.paged.last.escalation_id, **dict(now.paged.last))
+    if isinstance(heard, HandoverActed) and (asked := now.standing.asked) != matter.standing.asked and asked:
+        # Whatever was said of it meanwhile: an act that was sent long after it was done asks all the same.
+        due = now.paged.passed_on(asked.act_id, asked.at, now.matter_id, now.child_id)
+        yield HandoverEscalated.because(heard, subject=due.escalation_id, **dict(due))
     yield from follow(heard, matter, now)
 
 
@@ -42,14 +44,16 @@ def arrange(recorded: MeetingRecorded, matter: Matter) -> Iterator[Event]:
         return
     before = matter.meeting.children if matter.meeting else ()
     for child_id in sorted({*now.meeting.children, *before}):
+        # Of what is not about this child any more it is told no more than that: it may be kept apart by now (H4).
+        its = child_id in now.meeting.children
         about = MeetingCued(
             meeting_id=recorded.meeting_id,
             version=recorded.version,
             enquiry_id=recorded.enquiry_id,
-            held_at=recorded.held_at if child_id in now.meeting.children else None,
-            chair=recorded.chair,
-            location_confidential=recorded.location_confidential,
-            adults_of_concern=recorded.adults_of_concern,
+            held_at=recorded.held_at if its else None,
+            chair=recorded.chair if its else "",
+            location_confidential=its and recorded.location_confidential,
+            adults_of_concern=recorded.adults_of_concern if its else [],
         )
         yield MatterCued.because(recorded, subject=child_id, matter_id=child_id, child_id=child_id, meeting=about)
 

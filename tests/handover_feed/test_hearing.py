@@ -26,6 +26,11 @@ class Ears:
     """A process's health, as far as it says since when nothing is heard."""
 
     deaf_for = 0.0
+    begun = True
+
+    @property
+    def is_ready(self) -> bool:
+        return self.begun and not self.deaf_for
 
 
 @pytest.fixture
@@ -81,6 +86,35 @@ async def test_two_processes_that_are_deaf_tell_of_it_once(board: Board, endpoin
     await board.access.write(lambda connection: connection.execute(deaf.update().values(until_us=0)))
     await again.look()
     assert told(endpoint) == ["board.deaf", "board.hears"]
+
+
+async def test_one_that_has_only_begun_says_nothing_of_hearing(board: Board, endpoint: Endpoint) -> None:
+    """Killed while it was deaf and started again, it does not know yet: nobody is told that all is well."""
+    ears, started = Ears(), Ears()
+    ears.deaf_for = 400.0
+    await Hearing(board, ears).look()  # type: ignore[arg-type]
+    await board.access.write(lambda connection: connection.execute(deaf.update().values(until_us=0)))
+    started.begun = False
+    again = Hearing(board, started)  # type: ignore[arg-type]
+    await again.look()
+    assert told(endpoint) == ["board.deaf"]
+    started.deaf_for = 400.0
+    await again.look()
+    assert told(endpoint) == ["board.deaf"], "it was told already"
+    started.begun, started.deaf_for = True, 0.0
+    await again.look()
+    assert told(endpoint) == ["board.deaf", "board.hears"]
+
+
+async def test_deaf_again_on_a_quiet_night_is_told_under_another_id(board: Board, endpoint: Endpoint) -> None:
+    """Nothing came in between: a paging service that knows the first id would keep the second page from the manager."""
+    ears = Ears()
+    for hearing in (Hearing(board, ears), Hearing(board, ears)):  # type: ignore[arg-type]
+        for seconds in (400.0, 0.0, 500.0, 0.0):
+            ears.deaf_for = seconds
+            await hearing.look()
+    assert told(endpoint) == ["board.deaf", "board.hears"] * 4
+    assert len({got.headers["webhook-id"] for got in endpoint.received}) == 8
 
 
 async def test_a_page_that_failed_is_tried_again(board: Board, endpoint: Endpoint) -> None:

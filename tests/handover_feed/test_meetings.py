@@ -135,3 +135,16 @@ def test_who_is_conflicted_and_what_is_secret_is_known_from_it() -> None:
     shown = card(*to(CHILD, cues(meeting(adults_of_concern=[adult], location_confidential=True))))
     assert shown.declare_no_conflict
     assert shown.location_confidential
+
+
+def test_h4_what_is_kept_apart_by_now_tells_the_children_nothing() -> None:
+    """A meeting that becomes one about a professional, or leaves a child out, names neither adult nor place there."""
+    adult = AdultOfConcern(reference="professional", links=[])
+    apart = meeting(TONIGHT, 2, lado=True, adults_of_concern=[adult], location_confidential=True, chair="LADO")
+    [_, withdrawn] = to(CHILD, cues(meeting(), apart))
+    assert withdrawn.meeting
+    assert withdrawn.meeting.held_at is None
+    assert "professional" not in withdrawn.model_dump_json()
+    assert "LADO" not in withdrawn.model_dump_json()
+    shown = card(*to(CHILD, cues(meeting(), apart)))
+    assert (shown.adults_of_concern, shown.location_confidential) == ([], False)

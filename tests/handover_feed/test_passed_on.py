@@ -31,6 +31,7 @@ from tests.handover_feed.samples import (
     hear,
     missed,
     notified,
+    ring,
     tell,
 )
 from tests.rooms import FRIDAY_EVENING as AT
@@ -55,6 +56,17 @@ def test_the_manager_is_paged_at_once_and_the_matter_stays_open() -> None:
     again = card(notified(), passed("notified"), hear(page, "page", AT + 5 * MINUTE), before=None)
     assert again.escalation == shown.escalation
     assert after
+
+
+def test_one_that_was_sent_long_after_it_was_done_asks_all_the_same() -> None:
+    """Kafka was away, and the board has said something of danger meanwhile: that is not said again in its place."""
+    known = tell(danger())
+    _, [due], _ = ring(known, AT + 10 * MINUTE)
+    late = passed("danger", at=AT + 5 * MINUTE)
+    hear(due, "due", AT + 10 * MINUTE)
+    parts, _ = decide(SERVICE, late, None, tell(danger(), due))
+    [page] = of(HandoverEscalated, parts)
+    assert (page.why, page.happened_at) == (EscalatedBecause.PASSED_ON, AT + 5 * MINUTE)
 
 
 def test_danger_that_is_passed_on_goes_on_ringing() -> None:

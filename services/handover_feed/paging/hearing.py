@@ -32,6 +32,9 @@ POLL = 5.0
 """Seconds between looks; after a page that failed, the next look tries again."""
 GONE_US = 60_000_000
 """A process that has not said for so long that it still hears nothing is gone, and another may say that it is over."""
+OVER = ""
+"""Holds what is over. It is remembered for a day, so that what comes after it is told under an id of its own."""
+DAY_US = 24 * 3600 * 1_000_000
 
 log = structlog.get_logger()
 
@@ -51,6 +54,7 @@ class Hearing:
         self._egress = Egress(way_out(board.settings))
         self._name = token_hex(8)
         self._told: Told | None = None
+        self._before = 0
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -77,7 +81,7 @@ class Hearing:
         seconds = self._health.deaf_for
         if seconds >= self._board.settings.board_deaf_minutes * 60:
             await self._deaf(int(seconds))
-        elif not seconds:
+        elif self._health.is_ready:  # one that has only begun does not know yet whether it hears
             await self._hears()
 
     async def _deaf(self, seconds: int) -> None:
@@ -95,7 +99,8 @@ class Hearing:
             seconds = max(0, self._board.now_us - one.since_us) // 1_000_000
             if not await self._page(f"{one.deaf_id} over", seconds, deaf=False):
                 return
-            await self._forget(one)
+            await self._end(one)
+        self._before += self._told is not None
         self._told = None
 
     async def _page(self, own_id: str, seconds: int, *, deaf: bool) -> bool:
@@ -112,14 +117,18 @@ class Hearing:
     # What is remembered, if the database is there
 
     async def _id(self) -> str:
+        def look(connection: sa.Connection) -> str:
+            heard = f"{reading.epoch(connection)}.{reading.last(connection)}"
+            over = set(connection.execute(sa.select(deaf.c.deaf_id).where(deaf.c.holder == OVER)).scalars())
+            return next(own_id for n in range(len(over) + 1) if (own_id := _named(heard, n)) not in over)
+
         try:
-            heard = await self._board.access.read(lambda c: f"{reading.epoch(c)}.{reading.last(c)}")
+            return await self._board.access.read(look)
         except Surroundings:
-            heard = self._name
-        return str(same_cause_same_id("board", "deaf", heard))
+            return _named(self._name, self._before)
 
     async def _stands(self, told: Told) -> bool:
-        this = sa.select(deaf.c.deaf_id).where(deaf.c.deaf_id == told.deaf_id)
+        this = sa.select(deaf.c.deaf_id).where(deaf.c.deaf_id == told.deaf_id, deaf.c.holder != OVER)
         try:
             return await self._board.access.read(lambda c: c.execute(this).first()) is not None
         except Surroundings:
@@ -140,7 +149,9 @@ class Hearing:
 
     async def _over(self, now_us: int) -> list[Told]:
         try:
-            found = await self._board.access.read(lambda c: c.execute(sa.select(deaf)).all())
+            found = await self._board.access.read(
+                lambda c: c.execute(sa.select(deaf).where(deaf.c.holder != OVER)).all()
+            )
         except Surroundings:
             found = []
         over = [one for one in found if one.holder == self._name or one.until_us < now_us]
@@ -148,8 +159,22 @@ class Hearing:
         mine = [self._told] if self._told and unknown else []
         return [*mine, *(Told(one.deaf_id, one.since_us) for one in over)]
 
-    async def _forget(self, one: Told) -> None:
+    async def _end(self, one: Told) -> None:
+        now_us = time.time_ns() // 1000
+        row = {"deaf_id": one.deaf_id, "since_us": one.since_us, "holder": OVER, "until_us": now_us}
+
+        def end(connection: sa.Connection) -> None:
+            old = sa.and_(deaf.c.holder == OVER, deaf.c.until_us < now_us - DAY_US)
+            connection.execute(deaf.delete().where(old))
+            now = {"holder": OVER, "until_us": now_us}
+            connection.execute(upsert(connection, deaf).values(row).on_conflict_do_update(["deaf_id"], set_=now))
+
         try:
-            await self._board.access.write(lambda c: c.execute(deaf.delete().where(deaf.c.deaf_id == one.deaf_id)))
+            await self._board.access.write(end)
         except Surroundings as error:
             log.warning("hearing_waits", reason=str(error))
+
+
+def _named(heard: str, before: int) -> str:
+    """What is told of it: of the same board, after so many others since it heard something."""
+    return str(same_cause_same_id("board", "deaf", heard, str(before)))

@@ -31,7 +31,7 @@ deaf = sa.Table(
     own.metadata,
     sa.Column("deaf_id", sa.Text, primary_key=True),
     sa.Column("since_us", sa.BigInteger, nullable=False),
-    sa.Column("holder", sa.Text, nullable=False),  # the process that hears nothing
+    sa.Column("holder", sa.Text, nullable=False),  # the process that hears nothing; none once that is over
     sa.Column("until_us", sa.BigInteger, nullable=False),  # real time: it says so again and again while it lasts
 )
 
