@@ -83,7 +83,8 @@ class KafkaBroker:
         self._admin: AdminClient | None = None
         self._wrong: list[KafkaError] = []
 
-    def _aiokafka(self) -> dict[str, Any]:
+    def aiokafka(self) -> dict[str, Any]:
+        """How aiokafka's clients connect as this principal."""
         at = self._settings
         common: dict[str, Any] = {
             "bootstrap_servers": at.bootstrap_servers.split(","),
@@ -122,15 +123,15 @@ class KafkaBroker:
         return common
 
     def reader(self, group: str, topics: Collection[str]) -> KafkaReader:
-        return KafkaReader(self._aiokafka(), self._settings, group, topics, self.principal)
+        return KafkaReader(self.aiokafka(), self._settings, group, topics, self.principal)
 
     def writer(self) -> KafkaWriter:
-        return KafkaWriter(self._aiokafka(), self._settings, self.principal)
+        return KafkaWriter(self.aiokafka(), self._settings, self.principal)
 
     async def scan(self, topics: Collection[str]) -> AsyncIterator[Record]:
         consumer = AIOKafkaConsumer(
             *topics,
-            **self._aiokafka(),
+            **self.aiokafka(),
             auto_offset_reset="earliest",
             enable_auto_commit=False,
             isolation_level="read_committed",

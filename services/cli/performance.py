@@ -119,7 +119,7 @@ async def _ready(at: Settings, own: ServiceProcess | None, screen: Screen) -> No
             raise Surroundings(f"{NAME} ended; its log is {own.log}")
         port = port_of(NAME, pid, run_dir(at))
         if port is not None:
-            state, why = await state_of(at.http_host, port)
+            state, why, *_ = await state_of(at.http_host, port)
             if state == "ready":
                 return
             if why not in ("", before):

@@ -1,7 +1,6 @@
 """What the broker is asked: where each log begins and ends, how each group stands. Nothing of any event is read.
 
-Groups' offsets come by aiokafka's admin client: confluent-kafka 2.16's ended the process (a segmentation fault, seen on
-Kafka 4.4) when the broker answered that it no longer coordinates the group.
+Groups' offsets are asked for as bus/groups.py does.
 """
 
 from __future__ import annotations
@@ -13,17 +12,18 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from aiokafka import errors as kafka_errors
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.protocol.commit import OffsetFetchRequest
 from confluent_kafka import IsolationLevel, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import OffsetSpec
 
 from services.bus.broker import Partition
 from services.bus.errors import NotPermitted, Surroundings
+from services.bus.groups import Groups
 from services.bus.kafka import ANSWER_WITHIN, KafkaBroker
 
 GONE = "dead"
 """Kafka's word for a group that it does not know."""
+STABLE = "stable"
+"""And for one whose partitions are shared out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,8 @@ class Standing:
 
     state: str
     members: int
+    assigned: frozenset[str]
+    """Topics of which its members have partitions; empty while they are shared out anew."""
     committed: Mapping[Partition, int]
 
 
@@ -65,7 +67,7 @@ class Found(NamedTuple):
 class Asking(KafkaBroker):
     """One principal's questions. It needs the right to describe the topics and groups, and no other."""
 
-    _groups: _Groups | None = None
+    _groups: Groups | None = None
 
     async def sound(self, expected: Collection[str], topics: Collection[str]) -> Sounding:
         """How everything stands now.
@@ -142,21 +144,22 @@ class Asking(KafkaBroker):
             raise Surroundings(f"the broker is away ({error.args[0].name()})") from error
         return {(place.topic, place.partition): await self._answer(future) for place, future in asked.items()}
 
-    async def _described(self, groups: list[str]) -> dict[str, tuple[str, int]]:
+    async def _described(self, groups: list[str]) -> dict[str, tuple[str, int, frozenset[str]]]:
         if not groups:
             return {}
         asked = self._ask().describe_consumer_groups(groups, request_timeout=ANSWER_WITHIN)
         found = {}
         for name, future in asked.items():
             answer = await self._answer(future)
-            found[name] = (answer.state.name.lower(), len(answer.members))
+            shared = (place.topic for member in answer.members for place in member.assignment.topic_partitions)
+            found[name] = (answer.state.name.lower(), len(answer.members), frozenset(shared))
         return found
 
     async def _committed(self, groups: Iterable[str]) -> dict[str, dict[Partition, int]]:
         try:
             async with asyncio.timeout(2 * ANSWER_WITHIN):
                 if self._groups is None:
-                    self._groups = _Groups(**self._aiokafka())
+                    self._groups = Groups(**self.aiokafka())
                     await self._groups.start()
                 return {name: await self._groups.offsets_of(name) for name in groups}
         except (kafka_errors.GroupAuthorizationFailedError, kafka_errors.TopicAuthorizationFailedError) as error:
@@ -170,16 +173,3 @@ class Asking(KafkaBroker):
         groups, self._groups = self._groups, None
         if groups is not None:
             await groups.close()
-
-
-class _Groups(AIOKafkaAdminClient):  # type: ignore[misc]
-    async def offsets_of(self, group: str) -> dict[Partition, int]:
-        """Every offset that stands for the group. aiokafka's own method takes a refusal for a group without any."""
-        coordinator = await self.find_coordinator(group)
-        answer = await self._send_request(OffsetFetchRequest(group, None), coordinator)
-        codes = [answer.error_code, *(code for _, parts in answer.topics for *_, code in parts)]
-        for code in filter(None, codes):
-            raise kafka_errors.for_code(code)(f"Unable to get offsets of {group}")
-        return {
-            (topic, number): offset for topic, parts in answer.topics for number, offset, *_ in parts if offset >= 0
-        }

@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Final, TypeVar
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
+from services.bus import groups
 from services.bus.broker import Partition
 from services.bus.errors import NotPermitted, Surroundings
 from services.bus.run import broker_for
@@ -25,7 +26,8 @@ class Groups:
 
     def __init__(self, at: Settings, principal: str) -> None:
         self._principal = principal
-        self._admin = AdminClient(broker_for(at, principal).confluent())
+        self._broker = broker_for(at, principal)
+        self._admin = AdminClient(self._broker.confluent())
 
     async def partitions(self) -> dict[str, int]:
         """How many partitions each topic has that is there.
@@ -52,14 +54,8 @@ class Groups:
 
     async def committed(self, service: str, places: Iterable[Partition]) -> dict[Partition, int]:
         """What that service's group has committed there; 0 where nothing."""
-
-        def ask() -> dict[Partition, int]:
-            wanted = ConsumerGroupTopicPartitions(service, [TopicPartition(*place) for place in places])
-            (future,) = self._admin.list_consumer_group_offsets([wanted], request_timeout=PATIENCE).values()
-            found = future.result().topic_partitions or []
-            return {(one.topic, one.partition): max(one.offset, 0) for one in found}
-
-        return await self._asked(ask)
+        found = (await groups.committed(self._broker, [service]))[service]
+        return {place: found.get(place, 0) for place in places}
 
     async def _asked(self, ask: Callable[[], T]) -> T:
         try:

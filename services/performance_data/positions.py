@@ -18,10 +18,10 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer
 from aiokafka import TopicPartition as TopicPartitionOf
 from aiokafka import errors as kafka_errors
-from aiokafka.admin import AIOKafkaAdminClient
 from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
+from services.bus import groups
 from services.bus.errors import NotPermitted, Surroundings, UserMistake
 from services.bus.kafka import KafkaBroker
 from services.performance_data.facts import unpack
@@ -103,20 +103,10 @@ class Log:
 async def committed(broker: KafkaBroker) -> dict[Partition, int]:
     """What the group has committed; partitions without anything are left out.
 
-    By aiokafka: confluent-kafka 2.x ended the process (SIGSEGV) when a group was asked about while a new broker was
-    still loading its coordinator.
-
     Raises:
         Surroundings: the broker is away, or has only just begun.
     """
-    admin = AIOKafkaAdminClient(**broker._aiokafka())
-    async with _answered_soon("asking how far it has read"):
-        await admin.start()
-        try:
-            found = await admin.list_consumer_group_offsets(NAME)
-        finally:
-            await admin.close()
-    return {(at.topic, at.partition): said.offset for at, said in found.items() if said.offset >= 0}
+    return (await groups.committed(broker, [NAME]))[NAME]
 
 
 async def commit(broker: KafkaBroker, offsets: Mapping[Partition, int], patience: float) -> None:
@@ -129,7 +119,7 @@ async def commit(broker: KafkaBroker, offsets: Mapping[Partition, int], patience
         Surroundings: the broker is away, or another process still runs in the group after that time.
     """
     wanted = {TopicPartitionOf(*partition): offset for partition, offset in offsets.items()}
-    consumer = AIOKafkaConsumer(**broker._aiokafka(), group_id=NAME, enable_auto_commit=False)
+    consumer = AIOKafkaConsumer(**broker.aiokafka(), group_id=NAME, enable_auto_commit=False)
     until = time.monotonic() + patience
     async with _answered_soon("setting back how far it has read", patience + ANSWER_WITHIN):
         consumer.assign(list(wanted))

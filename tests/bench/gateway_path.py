@@ -58,7 +58,7 @@ async def until_all(got: dict[int, float], count: int) -> None:
 
 async def bare(topic: str, count: int, rate: float) -> dict[str, float]:
     """One record produced and read back, by plain aiokafka."""
-    common = broker_for(settings(), "admin")._aiokafka()
+    common = broker_for(settings(), "admin").aiokafka()
     consumer = AIOKafkaConsumer(topic, **common, enable_auto_commit=False, auto_offset_reset="latest")
     producer = AIOKafkaProducer(**common, enable_idempotence=True, acks="all", compression_type="lz4")
     await consumer.start()

@@ -46,7 +46,7 @@ async def bare(source: str, targets: Sequence[str], count: int, batch: int, *, e
         schemaless_reader(BytesIO(body[5:]), schemas[t].parsed) for (body, _), t in zip(samples, targets, strict=True)
     ]
     outputs = list(zip(targets, samples, values, strict=True))
-    common = broker._aiokafka()
+    common = broker.aiokafka()
     reading = {"enable_auto_commit": False, "fetch_max_wait_ms": 100, "max_partition_fetch_bytes": 4 << 20}
     consumer = AIOKafkaConsumer(source, **common, **reading, auto_offset_reset="earliest" if count else "latest")
     writing = {"enable_idempotence": True, "acks": "all", "compression_type": "lz4"}

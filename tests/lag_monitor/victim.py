@@ -15,7 +15,7 @@ async def read(group: str, *topics: str) -> None:
     at = settings()
     assert at.principal
     consumer = AIOKafkaConsumer(
-        *topics, **broker_for(at, at.principal)._aiokafka(), group_id=group, session_timeout_ms=1000,
+        *topics, **broker_for(at, at.principal).aiokafka(), group_id=group, session_timeout_ms=1000,
         heartbeat_interval_ms=200, auto_offset_reset="earliest", auto_commit_interval_ms=100,
     )  # fmt: skip
     await consumer.start()

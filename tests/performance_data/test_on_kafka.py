@@ -69,7 +69,7 @@ def _configure(admin: AdminClient, how: AlterConfigOpType) -> None:
 
 @pytest.fixture
 async def producer(at: Settings) -> AsyncIterator[AIOKafkaProducer]:
-    common = broker_for(at, "admin")._aiokafka()
+    common = broker_for(at, "admin").aiokafka()
     async with AIOKafkaProducer(**common, partitioner=_murmur2) as producer:
         yield producer
 

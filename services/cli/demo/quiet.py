@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
-from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
+from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
+from services.bus import groups
+from services.bus.broker import Partition
 from services.bus.catalogue import load
+from services.bus.errors import Surroundings
 from services.bus.run import broker_for
 from services.bus.settings import Settings
 from services.cli.service import service_of
@@ -17,7 +20,8 @@ class Quiet:
     """Asks as the operator. A service's offset moves only after all that follows from the event is acknowledged."""
 
     def __init__(self, at: Settings) -> None:
-        self._admin = AdminClient(broker_for(at, "operator").confluent())
+        self._broker = broker_for(at, "operator")
+        self._admin = AdminClient(self._broker.confluent())
         catalogue = load(at.catalogue)
         wired = {name: service_of(name) for name in catalogue.services}
         self._groups = {name: (*service.hears, *service.directory_topics) for name, service in wired.items()}
@@ -26,24 +30,29 @@ class Quiet:
     async def wait(self, seconds: float = 60) -> bool:
         """Until all is quiet, or that many seconds have passed; whether it is."""
         end = asyncio.get_running_loop().time() + seconds
-        while not await asyncio.to_thread(self._is_quiet):
+        while not await self._is_quiet():
             if asyncio.get_running_loop().time() > end:
                 return False
             await asyncio.sleep(0.1)
         return True
 
-    def behind(self) -> dict[str, int]:
+    async def _is_quiet(self) -> bool:
+        try:
+            return not any((await self.behind()).values())
+        except Surroundings:  # a broker that has only just begun does not say yet how far its groups are
+            return False
+
+    async def behind(self) -> dict[str, int]:
         """Events not yet answered, by service."""
         topics = {topic for read in self._groups.values() for topic in read}
         asked = {TopicPartition(t, n): OffsetSpec.latest() for t in topics for n in range(self._partitions[t])}
-        ends = {(tp.topic, tp.partition): f.result().offset for tp, f in self._admin.list_offsets(asked).items()}
+        ends = await asyncio.to_thread(self._ends, asked)
+        told = await groups.committed(self._broker, self._groups)
         lag = {}
         for group, read in self._groups.items():
-            future = self._admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])[group]
-            told = {(tp.topic, tp.partition): tp.offset for tp in future.result().topic_partitions}
             mine = [(t, n) for t in read for n in range(self._partitions[t])]
-            lag[group] = sum(max(0, ends[p] - max(0, told.get(p, 0))) for p in mine)
+            lag[group] = sum(max(0, ends[p] - told[group].get(p, 0)) for p in mine)
         return lag
 
-    def _is_quiet(self) -> bool:
-        return not any(self.behind().values())
+    def _ends(self, asked: dict[TopicPartition, OffsetSpec]) -> dict[Partition, int]:
+        return {(at.topic, at.partition): said.result().offset for at, said in self._admin.list_offsets(asked).items()}
