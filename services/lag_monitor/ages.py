@@ -18,7 +18,7 @@ FirstSince = Callable[[Mapping[Partition, int]], Awaitable[Mapping[Partition, Fo
 MOST_QUESTIONS = 400
 """A search over a year takes some 40, and several groups may have stopped at several places of one partition."""
 
-KEPT = 20_000
+KEPT = 5_000
 """Answers that are remembered; they never change while the topic is the same."""
 
 

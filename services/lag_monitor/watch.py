@@ -14,7 +14,7 @@ from services.bus.errors import Surroundings
 from services.bus.secrets import password_of
 from services.bus.settings import Settings
 from services.lag_monitor.ages import Age, Ages, Wanted
-from services.lag_monitor.asking import Asking, Log, Sounding, Standing
+from services.lag_monitor.asking import STABLE, Asking, Log, Sounding, Standing
 from services.lag_monitor.judge import About, Pace, Sighting, judge
 from services.lag_monitor.lag import GroupLag, PartitionLag, RecipientLag, Snapshot, Verdict
 from services.lag_monitor.recipients import recipients
@@ -63,6 +63,9 @@ class Watch:
             name: None if topic.retention_days is None else topic.retention_days * 86_400.0
             for name, topic in self._catalogue.logs.items()
         }
+        self._subscribed: dict[Group, frozenset[str]] = {}
+        """What each service's members were last seen to share among them. Until they are, what the catalogue lets it
+        read counts, which may be more: a right that stands unused is no work undone."""
         self._ages = Ages()
         self._seen: dict[Group, deque[Sighting]] = {}
         self._same: dict[tuple[Group, Partition], PartitionLag] = {}
@@ -70,7 +73,8 @@ class Watch:
         self._recipients_at: datetime | None = None
         self.latest: Snapshot | None = None
         self.history: deque[Snapshot] = deque(maxlen=HISTORY)
-        """At most an hour; a snapshot every ten seconds."""
+        """At most an hour; a snapshot every ten seconds, of groups alone: an hour of all partitions of a busy bus is more
+        than the rest of the process."""
         self.marks: Marks = {}
         """What a monitor remembers from before it was started (kept.py)."""
         self.since: dict[Group, tuple[Verdict, datetime]] = {}
@@ -90,7 +94,7 @@ class Watch:
             found = Snapshot(at, judged, told, None, fault)
         self.latest = found
         if not self.history or found.at - self.history[-1].at >= EVERY:
-            self.history.append(found)
+            self.history.append(_of_groups(found))
         return found
 
     async def close(self) -> None:
@@ -113,6 +117,7 @@ class Watch:
     async def _ask_broker(self) -> tuple[datetime, tuple[GroupLag, ...]] | Surroundings:
         try:
             sounding = await self._asking.sound(self._expected.keys(), self._topics)
+            self._learn_what_is_read(sounding)
             ages = await self._ages_of(sounding)
         except Surroundings as error:
             return error
@@ -121,13 +126,20 @@ class Watch:
         )
         return sounding.at, tuple(self._judged(sounding, name, standing, ages) for name, standing in groups)
 
+    def _learn_what_is_read(self, sounding: Sounding) -> None:
+        for name in self._expected:
+            standing = sounding.groups[name]
+            # While partitions are shared out anew, some of what is read is nobody's.
+            if standing.state == STABLE and (shared := standing.assigned & self._topics):
+                self._subscribed[name] = shared
+
     def _counts(self, name: Group, standing: Standing) -> bool:
         """A service's group always; another's once it has an offset in one of our topics, or somebody reads there."""
         return name in self._expected or any(place[0] in self._topics for place in standing.committed)
 
     def _places(self, sounding: Sounding, name: Group, standing: Standing) -> Iterable[tuple[Partition, Log]]:
         if name in self._expected:
-            read = self._expected[name]
+            read = self._subscribed.get(name, self._expected[name])
             return sorted((place, log) for place, log in sounding.logs.items() if place[0] in read)
         return sorted((place, sounding.logs[place]) for place in standing.committed if place in sounding.logs)
 
@@ -215,7 +227,7 @@ class Watch:
         elif wanted is not None and (age := ages[wanted]) is not None:
             seconds = max(0.0, sounding.at.timestamp() - age.time_ms / 1000)
             found = replace(found, behind=log.end - wanted.offset, seconds=seconds, how=age.how)
-        # An idle partition is the same object in every snapshot of an hour.
+        # An idle partition is the same object in every sighting of a minute.
         same = self._same.setdefault((name, place), found)
         if same != found:
             same = self._same[name, place] = found
@@ -237,3 +249,8 @@ class Watch:
         before = marks.get(place)
         if before is None or before.offset < part.committed or before.offset > part.end:
             marks[place] = Mark(sounding.logs[place].topic_id, part.committed)
+
+
+def _of_groups(found: Snapshot) -> Snapshot:
+    """Without partitions and recipients."""
+    return replace(found, groups=tuple(replace(group, partitions=()) for group in found.groups), recipients=())
