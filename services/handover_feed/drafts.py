@@ -52,7 +52,7 @@ def typed_in(sent: FormData) -> dict[str, list[str]]:
 
 def keep(connection: sa.Connection, person_id: str, path: str, typed: Mapping[str, Sequence[str]], now_us: int) -> None:
     """This is what stands there now; of nothing typed, nothing is kept."""
-    connection.execute(draft.delete().where(draft.c.at_us < now_us - KEPT_US))
+    forget(connection, now_us)
     if not typed:
         drop(connection, person_id, path)
         return
@@ -73,3 +73,8 @@ def of(connection: sa.Connection, person_id: str, now_us: int) -> list[Draft]:
 
 def drop(connection: sa.Connection, person_id: str, path: str) -> None:
     connection.execute(draft.delete().where(draft.c.person_id == person_id, draft.c.path == path))
+
+
+def forget(connection: sa.Connection, now_us: int) -> None:
+    """Whatever is older than a day, of everybody."""
+    connection.execute(draft.delete().where(draft.c.at_us < now_us - KEPT_US))

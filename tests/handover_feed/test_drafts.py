@@ -109,6 +109,16 @@ async def test_it_is_thrown_away_when_asked_emptied_or_old(board: Board, client:
     assert await board.access.write(later) == ["somebody"]
 
 
+async def test_after_a_day_it_is_gone_though_nobody_types_again(board: Board, fold: Fold) -> None:
+    """It is about a child: what is shown no more does not stay in the database either."""
+    await board.access.write(lambda c: drafts.keep(c, "p", "/board/note", {"text": ["x"]}, board.now_us))
+    await board.access.write(fold._forget_now)
+    assert await rows(board) == ["/board/note"]
+    board.clock.step(board.clock.now() + timedelta(hours=25))
+    await board.access.write(fold._forget_now)
+    assert await rows(board) == []
+
+
 async def test_a_person_has_a_bounded_number(board: Board) -> None:
     """The latest are kept."""
 

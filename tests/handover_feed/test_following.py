@@ -120,6 +120,14 @@ def test_whichever_of_both_comes_first_it_follows() -> None:
     assert [cue.child_id for cue in cues] == [CHILD]
 
 
+def test_an_answer_that_was_said_is_told_of_whoever_took_the_matter_meanwhile() -> None:
+    """It stands in the log before the act that tells of it: that it was not done would be untrue."""
+    said = act(HandoverAct.IDENTIFIED, "asked", by=OLU, matter=UNMATCHED, at=AT + 9 * MINUTE, id="said")
+    shown = card(unmatched(), TOOK, said)
+    assert [(one.act_id, one.refused) for one in shown.acts] == [("took", None), ("said", None)]
+    assert shown.taken_by == NIA
+
+
 def test_a_refused_act_does_not_follow() -> None:
     """What was not done is no history of the child's."""
     late = act(HandoverAct.TAKEN, "asked", by=OLU, matter=UNMATCHED, at=AT + 9 * MINUTE, id="late")

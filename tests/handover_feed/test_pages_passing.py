@@ -158,7 +158,8 @@ async def test_h12_an_answer_needs_a_child_of_the_index_and_a_reason(
     assert said == []
     right = form | {"child_id": "child-maia", "reason": "The school has confirmed it."}
     answer = await client.post(MATCH, data=right, follow_redirects=True)
-    assert "It is recorded who this child is" in answer.text
+    assert "Your answer is recorded" in answer.text
+    assert "If somebody answered otherwise first, it does not stand" in answer.text
     [matched, act] = said
     assert isinstance(matched, ChildMatched)
     assert (matched.incident_id, matched.child_reference, matched.child_id) == ("incident-7", "c1", "child-maia")
@@ -177,7 +178,30 @@ async def test_h12_nobody_answers_what_another_sees_to(board: Board, fold: Fold,
     assert answer.status_code == 422
     assert "has this: nothing was said" in answer.text
     await tell(board, asked(version=3, question=None))
-    assert (await client.post(MATCH, data=form)).status_code == 404
+    late = await client.post(MATCH, data=form)
+    assert late.status_code == 409
+    assert "Nobody asks who this child is any more" in late.text
+    did = {"act_id": form["act_id"], "act": HandoverAct.IDENTIFIED, "by": NIGHT_WORKER, "acted_at": night.NOW}
+    await tell(board, asked(version=4, question=None, acts=[did]))
+    again = await client.post(MATCH, data=form)
+    assert again.headers["location"].endswith(f"?match={form['act_id']}"), "the same form again: what became of it"
+
+
+async def test_h3_who_may_not_see_a_child_does_not_say_that_it_is_this_one(
+    board: Board, client: httpx.AsyncClient
+) -> None:
+    """Nor is shown that it may be, on any page: it is passed on unopened. Everybody else may say so."""
+    await tell(board, asked(), card("child-mia", declare_no_conflict=True))
+    csrf = await sign_in(board, client)
+    assert "Maia" in (await client.get(MATCH)).text
+    await client.post("/board/matters/child-mia/conflict", data={"csrf": csrf, "conflict": "yes"})
+    for path in ("/board", "/board/shift", f"/board/matters/{UNMATCHED}"):
+        text = (await client.get(path)).text
+        assert "Hartley" not in text
+        assert "Maia" not in text
+    assert (await client.get(MATCH)).status_code == 303
+    right = {"csrf": csrf, "act_id": str(uuid4()), "addresses": '["asked"]', "child_id": "child-mia", "reason": "r"}
+    assert (await client.post(MATCH, data=right)).status_code == 403
 
 
 def test_every_act_of_a_path_has_its_words() -> None:

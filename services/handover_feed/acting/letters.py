@@ -34,6 +34,7 @@ from services.bus.events import DecisionMade, HandoverActed, HandoverNoted, Shif
 from services.bus.line import Line
 from services.bus.settings import Settings
 from services.bus.tables import upsert
+from services.handover_feed import drafts
 from services.handover_feed.acting.tables import letter, outgoing, sending
 
 PRINCIPAL = "board-door"
@@ -229,14 +230,18 @@ class Letters:
         return len(mine) == AT_ONCE
 
     async def _forget(self) -> None:
-        keep_for = timedelta(days=self._at.keep_ids_days + 1)
         while True:
-            before_us = int((self._clock.now() - keep_for).timestamp() * 1_000_000)
             try:
-                await self._access.write(lambda c, us=before_us: c.execute(letter.delete().where(letter.c.at_us < us)))  # type: ignore[misc]
+                await self._access.write(self._forget_now)
             except Surroundings as error:
                 log.warning("waiting", reason=str(error))
             await asyncio.sleep(FORGET_EVERY)
+
+    def _forget_now(self, connection: sa.Connection) -> None:
+        """What is repeated no more; and what was typed and not sent, whether or not anybody types again."""
+        keep_us = timedelta(days=self._at.keep_ids_days + 1) // timedelta(microseconds=1)
+        connection.execute(letter.delete().where(letter.c.at_us < self.now_us - keep_us))
+        drafts.forget(connection, self.now_us)
 
 
 def keep(connection: sa.Connection, events: Mapping[str, Event], *, now_us: int) -> None:

@@ -19,6 +19,8 @@ from services.handover_feed.board.reading import ActResult
 if TYPE_CHECKING:
     from services.handover_feed.door.context import Board
 
+NOBODY_ASKS = "Nobody asks who this child is any more: it has been said already."
+
 
 async def match(
     board: Board, staff: Staff, matter_id: str, child_id: str, reason: str, *, act_id: str, addresses: Sequence[str]
@@ -46,7 +48,7 @@ async def match(
 def lacking(card: MatterChanged, staff: Staff, child_id: str, reason: str) -> str | None:
     """Why it cannot be said, in a sentence; None if it can."""
     if card.question is None:
-        return "Nobody asks who this child is any more: open the page again."
+        return NOBODY_ASKS
     if card.taken_by is not None and card.taken_by.person_id != staff.person_id:
         return f"{card.taken_by.name}, {card.taken_by.post}, has this: nothing was said."
     if child_id not in {one.child_id for one in card.question.candidates}:

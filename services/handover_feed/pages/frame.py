@@ -84,13 +84,16 @@ def _shown(
     card: MatterChanged, now: datetime, morning: datetime, staff: Staff, said: dict[str, bool], seen: set[str] | None
 ) -> Shown:
     answer = said.get(card.matter_id)
+    likely = card.question.candidates if card.question else ()
+    # Who may not see a child's matter does not say either that an unmatched child is that one (H3, H12).
+    may_be = any(said.get(one.child_id) is False for one in likely)
     return Shown(
         card=card,
         now=now,
         morning=morning,
         person_id=staff.person_id,
-        withheld=card.declare_no_conflict and answer is not True,
-        barred=card.declare_no_conflict and answer is False,
+        withheld=may_be or (card.declare_no_conflict and answer is not True),
+        barred=may_be or (card.declare_no_conflict and answer is False),
         seen=seen,
     )
 

@@ -122,7 +122,7 @@ DONE = {
     "decision": "The decision is recorded, and whoever must know is told",
     "ask-manager": "The on-call manager is asked",
     "pass-on": "Passed on unopened",
-    "match": "It is recorded who this child is",
+    "match": "Your answer is recorded",
 }
 """By what was done: its result."""
 
@@ -134,7 +134,11 @@ THEN = {
     "close": ["If anything else happens, it opens again."],
     "ask-manager": ["It stays open until somebody takes it. Telephone as well if it cannot wait."],
     "pass-on": ["The other side sees it at once. If anything else happens, it opens again."],
-    "match": ["Whoever must know is told now. What follows stands on the child’s own card, with what was done here."],
+    "match": [
+        "If it stands, this card says so, whoever must know is told, and the rest is on the child’s own card. "
+        "If somebody answered otherwise first, it does not stand: that is on the board as held for a person.",
+        "If you find that it was wrong, telephone at once each of those who were told, and the on-call manager.",
+    ],
 }
 
 

@@ -147,6 +147,8 @@ async def act(request: Request, visit: Visit, matter_id: str, what: str) -> Resp
     if m.withheld:
         return RedirectResponse(m.href, 303)
     addresses, own_id, asked = addressed(sent), act_id(sent), form_of(what, m)
+    if asked is None and what == "match":
+        return await _answered(around, m, own_id)
     if asked is None:
         raise Refused(404, "Page not found", SITE.words.nothing)
     typed = forms.read(asked, sent)
@@ -178,6 +180,13 @@ async def act(request: Request, visit: Visit, matter_id: str, what: str) -> Resp
             no_longer=[RiskCriterion(one) for one in typed.many("no_longer")],
         )  # fmt: skip
     return await _answer(request, visit, around, m, asked, typed, result)
+
+
+async def _answered(around: Frame, m: Shown, own_id: str) -> Response:
+    """On to the matter, if it was this form that said who the child is; else somebody has said so meanwhile."""
+    if await around.board.access.read(lambda connection: reading.act(connection, own_id)) is None:
+        raise Refused(409, "This was not done", f"{matches.NOBODY_ASKS} Go back to the board and open it there.")
+    return RedirectResponse(f"{m.href}?match={own_id}", 303)
 
 
 async def _answer(
