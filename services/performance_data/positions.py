@@ -39,8 +39,8 @@ class Log:
     """What Kafka says of the topics. Its calls block: call them in a thread."""
 
     def __init__(self, broker: KafkaBroker) -> None:
+        self._broker = broker
         self._admin = AdminClient(broker.confluent())
-        self._partitions: list[Partition] = []
 
     def partitions(self, topics: Sequence[str] = TOPICS) -> list[Partition]:
         """Every partition of these topics.
@@ -95,6 +95,8 @@ class Log:
             name = error.args[0].name()
             if "AUTH" in name:
                 raise NotPermitted(f"the broker refused {NAME} ({name})") from error
+            # After a broker was killed the client asks by the epoch that it knew, FENCED_LEADER_EPOCH, for ever: seen.
+            self._admin = AdminClient(self._broker.confluent())
             raise Surroundings(f"the broker is away ({name})") from error
         except TimeoutError as error:
             raise Surroundings("the broker does not answer") from error
