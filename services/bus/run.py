@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import gc
 import json
 import os
@@ -39,6 +40,9 @@ from services.bus.service import Service
 from services.bus.settings import Settings, settings_or_end
 from services.bus.store import Store
 from services.bus.stored import stored
+
+M_ARENA_MAX = -8
+"""malloc.h of glibc."""
 
 log = structlog.get_logger()
 
@@ -105,6 +109,7 @@ def run_room(name: str, make: Callable[[Settings, Health], Room]) -> None:
 
 
 def _as_a_process(name: str, serve: Callable[[Settings], Coroutine[Any, Any, int]]) -> None:
+    share_memory_among_threads()
     at = settings_or_end()
     configure(at)
     tracing.start(name, at)
@@ -130,6 +135,13 @@ def tune_the_interpreter() -> None:
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
     sys.setswitchinterval(0.0005)
+
+
+def share_memory_among_threads() -> None:
+    """Before any thread is there. glibc gives each thread a heap of its own, and keeps in each what once was needed:
+    with the threads of two Kafka clients that is 20 MiB and more of nothing. Elsewhere than on glibc, nothing."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
 
 
 async def _serve(

@@ -21,7 +21,15 @@ MOST = 20_000_000
 _LIST = TypeAdapter(tuple[RecipientLag, ...])
 
 
-async def recipients(at: Settings) -> tuple[RecipientLag, ...]:
+def client() -> httpx.AsyncClient:
+    """To ask by, again and again: each new one reads every certificate that this machine trusts, a megabyte or more.
+
+    Whatever proxy the environment names, it is not between us and our own process.
+    """
+    return httpx.AsyncClient(timeout=ANSWER_WITHIN, trust_env=False)
+
+
+async def recipients(at: Settings, by: httpx.AsyncClient) -> tuple[RecipientLag, ...]:
     """Every recipient, by its id.
 
     Raises:
@@ -31,8 +39,7 @@ async def recipients(at: Settings) -> tuple[RecipientLag, ...]:
     if where is None:
         raise Surroundings(f"no partner gateway runs in {at.data_dir}")
     try:
-        async with httpx.AsyncClient(timeout=ANSWER_WITHIN, trust_env=False) as client:
-            answer = await client.get(f"{where.rstrip('/')}{PATH}")
+        answer = await by.get(f"{where.rstrip('/')}{PATH}")
         if answer.status_code != httpx.codes.OK or len(answer.content) > MOST:
             raise Surroundings(f"the partner gateway did not say how its inboxes stand ({answer.status_code})")
         return _LIST.validate_python(answer.json()["recipients"])

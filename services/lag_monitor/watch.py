@@ -17,7 +17,7 @@ from services.lag_monitor.ages import Age, Ages, Wanted
 from services.lag_monitor.asking import STABLE, Asking, Log, Sounding, Standing
 from services.lag_monitor.judge import About, Pace, Sighting, judge
 from services.lag_monitor.lag import GroupLag, PartitionLag, RecipientLag, Snapshot, Verdict
-from services.lag_monitor.recipients import recipients
+from services.lag_monitor.recipients import client, recipients
 
 NAME = "lag-monitor"
 
@@ -71,10 +71,11 @@ class Watch:
         self._same: dict[tuple[Group, Partition], PartitionLag] = {}
         self._recipients: tuple[tuple[RecipientLag, ...], str | None] = ((), None)
         self._recipients_at: datetime | None = None
+        self._client = client()
         self.latest: Snapshot | None = None
         self.history: deque[Snapshot] = deque(maxlen=HISTORY)
-        """At most an hour; a snapshot every ten seconds, of groups alone: an hour of all partitions of a busy bus is more
-        than the rest of the process."""
+        """At most an hour; a snapshot every ten seconds, of groups alone: all partitions of a busy bus for an hour are
+        more than the rest of the process."""
         self.marks: Marks = {}
         """What a monitor remembers from before it was started (kept.py)."""
         self.since: dict[Group, tuple[Verdict, datetime]] = {}
@@ -98,6 +99,7 @@ class Watch:
         return found
 
     async def close(self) -> None:
+        await self._client.aclose()
         await self._asking.close()
 
     # The gateway
@@ -107,7 +109,7 @@ class Watch:
         if self._recipients_at is None or now - self._recipients_at >= RECIPIENTS_EVERY:
             self._recipients_at = now
             try:
-                self._recipients = (await recipients(self._at), None)
+                self._recipients = (await recipients(self._at, self._client), None)
             except Surroundings as error:
                 self._recipients = ((), str(error))
         return self._recipients

@@ -67,25 +67,29 @@ class Prober:
             SUCCESS.labels(service).set(probes.began.timestamp())
 
     async def send(self) -> None:
-        """One probe after the other, the first once answers are listened for."""
+        """One probe after the other, the first once answers are listened for. Connected anew only after a failure."""
         await self._listening.wait()
         while True:
-            began = asyncio.get_running_loop().time()
             try:
-                await self._send_one()
+                async with Publisher(PRINCIPAL, self._at) as bus:
+                    while True:
+                        began = asyncio.get_running_loop().time()
+                        await self._send_one(bus)
+                        await self._rest(began)
             except SafebusError as error:
                 self._failed(str(error))
             except Exception as error:  # noqa: BLE001 - whatever it is, the next probe is tried
                 self._failed(f"a fault of safebus itself, {type(error).__name__}")
-            await asyncio.sleep(max(0.0, began + self._at.probe_interval - asyncio.get_running_loop().time()))
+            await asyncio.sleep(self._at.probe_interval)
 
-    async def _send_one(self) -> None:
-        async with Publisher(PRINCIPAL, self._at) as bus:
-            # Connected already: what is timed begins with the sending.
-            probe = ProbeSent(probe_id=str(uuid4()), sent_at=datetime.now(UTC))
-            await bus.publish([probe])
+    async def _send_one(self, bus: Publisher) -> None:
+        probe = ProbeSent(probe_id=str(uuid4()), sent_at=datetime.now(UTC))
+        await bus.publish([probe])
         SENT.inc()
         self.probes.sent_at, self.probes.fault = probe.sent_at, None
+
+    async def _rest(self, began: float) -> None:
+        await asyncio.sleep(max(0.0, began + self._at.probe_interval - asyncio.get_running_loop().time()))
 
     def _failed(self, why: str) -> None:
         FAILED.inc()
