@@ -28,6 +28,7 @@ from services.bus.events import (
     MatterCued,
     MatterState,
     PoliceNotified,
+    RecordStatus,
 )
 from services.bus.memory import MemoryBroker
 from services.bus.service import Service
@@ -223,6 +224,38 @@ async def test_a_record_that_changes_is_noted_of_who_is_on_the_board_and_of_nobo
     assert {one.organisation for one in seen.told} == {None}
     with bus.engine(SERVICE).begin() as connection:
         assert connection.execute(sa.select(sa.func.count()).select_from(tables.card)).scalar() == 1
+
+
+async def test_h12_who_an_unmatched_child_may_be_is_who_the_directory_has_now(bus: BoardsBus) -> None:
+    """A record that was closed while the question stood is offered no more (H1); one that is as it was cues nothing."""
+    likely = hear(record("c-2", identity(forenames="Maia")), "likely", now())
+
+    def row(**changed: Any) -> ChildRecorded:
+        return hear(likely.model_copy(update=changed), f"likely {changed['version']}", now())  # type: ignore[no-any-return]
+
+    async def version() -> int | None:
+        with bus.engine(SERVICE).begin() as connection:
+            columns = tables.recorded.c
+            return connection.execute(sa.select(columns.version).where(columns.child_id == UNMATCHED)).scalar()
+
+    async with bus.running(SERVICE):
+        await bus.hears(*fresh(likely))
+        await bus.hears(*fresh(unmatched(at=now())))
+        before = bus.card(UNMATCHED)
+        assert before
+        assert before.question
+        assert [one.child_id for one in before.question.candidates] == ["c-2"]
+        await bus.hears(*fresh(row(version=2, registrations=[])))
+        await bus.hears(*fresh(note(at=now())))
+        assert await version() is None
+        await bus.hears(*fresh(row(version=3, status=RecordStatus.CLOSED)))
+        await until(version, bool)
+        cue = MatterCued(matter_id=UNMATCHED, child_id=UNMATCHED, recorded=await version())
+        await bus.hears(*fresh(cue.enveloped(said_of("cue"))))
+    after = bus.card(UNMATCHED)
+    assert after
+    assert after.question
+    assert (after.question.candidates, after.child_id) == ([], None)
 
 
 def said_of(own_id: str) -> Envelope:

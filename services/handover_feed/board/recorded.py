@@ -7,7 +7,7 @@ Of the 126,800 children that an import may bring only those are looked at who ha
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Self
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from services.handover_feed.door.context import Board
 
 AT_ONCE = 500
+OPEN = RecordStatus.OPEN
+UNMATCHED = "unmatched:"
+"""Begins the id of an unmatched child's matter."""
 LOOK_EVERY = 5.0
 """Seconds between looks for what a process that is gone left uncued."""
 
@@ -38,9 +41,26 @@ def note(connection: sa.Connection, rows: Iterable[ChildRecorded]) -> None:
     for row in rows:
         if row.child_id not in newest or newest[row.child_id].version <= row.version:
             newest[row.child_id] = row
+    _note_likely(connection, newest)
     ids = sorted(newest)
     for start in range(0, len(ids), AT_ONCE):
         _note_some(connection, [newest[child_id] for child_id in ids[start : start + AT_ONCE]])
+
+
+def _note_likely(connection: sa.Connection, newest: Mapping[str, ChildRecorded]) -> None:
+    """Of an unmatched child, if one whom it may be has another name or birth by now, or no open record: nobody may
+    answer by what is not so any more (H1, H12). The versions of several records have no order; when they came has."""
+    asked = sa.select(card.c.matter_id, card.c.content).where(card.c.open, card.c.matter_id.startswith(UNMATCHED))
+    for row in connection.execute(asked).all():
+        question = MatterChanged.model_validate_json(row.content).question
+        likely = [(one, newest.get(one.child_id)) for one in question.candidates] if question else []
+        other = [now for one, now in likely if now and (now.status is not OPEN or now.identity != one.about)]
+        if other:
+            stands = sa.select(recorded.c.version).where(recorded.c.child_id == row.matter_id)
+            came = max(int(now.at.timestamp() * 1_000_000) for now in other)
+            new = {"version": max(came, (connection.execute(stands).scalar() or 0) + 1), "said": b"", "cued": False}
+            insert = upsert(connection, recorded).values(child_id=row.matter_id, **new)
+            connection.execute(insert.on_conflict_do_update(index_elements=["child_id"], set_=new))
 
 
 def _note_some(connection: sa.Connection, rows: Sequence[ChildRecorded]) -> None:
@@ -77,7 +97,7 @@ def _said(row: ChildRecorded) -> bytes:
 
 def _shows(shown: MatterChanged, row: ChildRecorded) -> bool:
     """Whether the card says just that."""
-    return row.status is RecordStatus.OPEN and (
+    return row.status is OPEN and (
         shown.about, shown.stated_age, shown.location_confidential, sorted(shown.circumstances), shown.protection_plan,
     ) == (
         row.identity, row.stated_age, row.location_confidential, sorted({*row.circumstances}), row.protection_plan,
@@ -136,6 +156,7 @@ def cue_id(child_id: str, version: int) -> str:
 
 
 def _cue(child_id: str, version: int) -> MatterCued:
+    """To a child's matter, or an unmatched child's."""
     return MatterCued(matter_id=child_id, child_id=child_id, recorded=version)
 
 

@@ -46,8 +46,8 @@ card = sa.Table(
 recorded = sa.Table(
     "board_recorded",  # what the directory said last of each child with a matter, once it said something else
     metadata,
-    sa.Column("child_id", sa.Text, primary_key=True),
-    sa.Column("version", sa.BigInteger, nullable=False),
+    sa.Column("child_id", sa.Text, primary_key=True),  # or an unmatched child's matter, of those who it may be
+    sa.Column("version", sa.BigInteger, nullable=False),  # of the record; of an unmatched child, when it came, µs
     sa.Column("said", Bytes, nullable=False),  # a digest of what a card shows of it
     sa.Column("cued", sa.Boolean, nullable=False),  # the matter was told, or its card says so already
     sa.Index("board_recorded_cued", "cued"),
