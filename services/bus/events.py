@@ -1489,14 +1489,14 @@ class MatterCued(Event):
     topic: ClassVar[str] = "handover.cues.v1"
 
     matter_id: str
-    """The matter: the child's own id."""
+    """The matter: the child's own id, or an unmatched child's."""
 
     child_id: str
-    """The child."""
+    """The child; of an unmatched one, the matter again."""
 
     recorded: int | None = None
-    """The version of the child's directory record that the card is to be written with. Absent when the directory has
-    not changed.
+    """The version of the child's directory record that the card is to be written with; of an unmatched child, when the
+    record of one whom it may be came, in microseconds since 1970, UTC. Absent when the directory has not changed.
     """
 
     meeting: MeetingCued | None = None
