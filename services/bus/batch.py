@@ -6,9 +6,11 @@ Nothing here waits or sends. Whatever is wrong with one event becomes its dead l
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import count
+from typing import NamedTuple
 
 import structlog
 from pydantic_core import to_json
@@ -33,6 +35,9 @@ STEP_HEADER = "ce_causestep"
 
 COPIES = 2**40
 """Ordinals of copies, above those of any decision's outputs."""
+
+FIRST = -COPIES
+"""Ordinals of what alarms led to that a recovery lets ring before an event, below those of its own outputs."""
 
 DIED = "died"
 TOO_LARGE = "output_too_large"
@@ -61,6 +66,15 @@ class Round:
     """(topic, done | repeated | dead:<code> | held:<rule>) of what was heard."""
 
 
+class Rang(NamedTuple):
+    """What a recovery knows of an alarm that rang before."""
+
+    at: datetime
+    """When, UTC."""
+    whole: bool
+    """All that it led to stands in its topics."""
+
+
 class Batch:
     """Decides one batch. Made anew for each attempt, so an undone transaction leaves nothing behind."""
 
@@ -74,11 +88,17 @@ class Batch:
         now: datetime,
         keep_ids: timedelta,
         max_bytes: int,
+        rang: Callable[[str], Rang | None] | None = None,
     ) -> None:
+        """
+        Args:
+            rang: of an alarm, by its id, whether it rang before. Only in a recovery.
+        """
         self.service = service
         self._codec, self._directory, self._claims = codec, directory, claims
         self._now, self._oldest, self._max_bytes = now, now - keep_ids, max_bytes
         self._said_at = now.isoformat().encode()
+        self._rang, self._before = rang, count(FIRST)
         self._may_say = {*service.emits, DeadLetter}
         self._views: dict[str, View] = {}
         self._rows: dict[str, StateRow] = {}
@@ -210,27 +230,16 @@ class Batch:
         for row in rows:
             place = (row.topic, row.partition)
             view = self.service.view.model_validate_json(row.body)
-            alarm = Alarm(
-                Envelope(
-                    id=f"alarm {row.key} {row.alarm_us}",
-                    source=f"urn:safebus:{self.service.name}",
-                    type="alarm",
-                    time=self._now,
-                    correlation_id=getattr(view, "correlation_id", ""),
-                    heard_by=self.service.name,
-                )
-            )
+            assert row.alarm_us is not None
+            moment = _alarm_us(view)
+            due = row.alarm_us if moment is None else min(moment, row.alarm_us)  # a snoozed one is still the same alarm
+            alarm, rang = self._alarm(row.key, view, due)
             self._rows[row.key], self._views[row.key], self._touched[row.key] = row, view, place
             before = len(self.round.outputs)
             try:
-                said = distinct(self.service.decide(alarm, view, self._directory))
-                self._views[row.key] = _rung(view, alarm, row.alarm_us)
-                for number, part in enumerate(said, 1):
-                    if isinstance(part, Held):
-                        self.round.counts[row.topic, f"held:{part.rule}"] += 1
-                        part = held_by_alarm(alarm, part, key=row.key, claims=self._claims)
-                    self._say(part, place, offsets[place], ordinals[place], f"{number}/{len(said)} ")
-                    ordinals[place] += 1
+                said = () if rang and rang.whole else distinct(self.service.decide(alarm, view, self._directory))
+                self._views[row.key] = _rung(view, alarm, due)
+                ordinals[place] = self._say_of(alarm, row.key, said, place, offsets[place], count(ordinals[place]))
                 self.round.counts[row.topic, "rung"] += 1
             except SURROUNDINGS:
                 raise
@@ -243,12 +252,67 @@ class Batch:
         self._write(work)
         return self.round
 
+    def _alarm(self, key: str, view: View, due_us: int) -> tuple[Alarm, Rang | None]:
+        """The alarm of that moment, and whether it rang before: then its "now" is when it did."""
+        its_id = f"alarm {key} {due_us}"
+        rang = self._rang(its_id) if self._rang else None
+        said = Envelope(
+            id=its_id,
+            source=f"urn:safebus:{self.service.name}",
+            type="alarm",
+            time=rang.at if rang else self._now,
+            correlation_id=getattr(view, "correlation_id", ""),
+            heard_by=self.service.name,
+        )
+        return Alarm(said), rang
+
+    def _say_of(
+        self,
+        alarm: Alarm,
+        key: str,
+        said: Sequence[Event | Held],
+        place: Partition,
+        offset: int,
+        ordinals: Iterator[int],
+    ) -> int:
+        """Queue what an alarm led to, each under the next ordinal; the one after them."""
+        for number, part in enumerate(said, 1):
+            if isinstance(part, Held):
+                self.round.counts[place[0], f"held:{part.rule}"] += 1
+                part = held_by_alarm(alarm, part, key=key, claims=self._claims)
+            self._say(part, place, offset, next(ordinals), f"{number}/{len(said)} ")
+        return next(ordinals)
+
+    def _rung_before(self, h: Heard, key: str, view: View) -> View:
+        """In a recovery: what an event would end or put off, and that rang, rang before that event was decided. So it
+        is rung now, and a deadline that was missed and then met is so again."""
+        assert h.event is not None
+        place = (h.record.topic, h.record.partition)
+        before = len(self.round.outputs)
+        try:
+            while (due := _alarm_us(view)) is not None:
+                alarm, rang = self._alarm(key, view, due)
+                if rang is None or ((after := _alarm_us(view.evolve(h.event))) is not None and after <= due):
+                    break
+                said = () if rang.whole else distinct(self.service.decide(alarm, view, self._directory))
+                rung = _rung(view, alarm, due)
+                self._say_of(alarm, key, said, place, h.record.offset, self._before)
+                view, before = rung, len(self.round.outputs)
+                self._views[key], self._touched[key] = view, place
+                self.round.counts[place[0], "rung"] += 1
+        except SURROUNDINGS:
+            raise
+        except Exception as error:  # noqa: BLE001 - it rings at the end, as one that never rang
+            del self.round.outputs[before:]
+            log.error("alarm_failed", alarm=f"alarm {key}", error=type(error).__name__)  # noqa: TRY400
+        return view
+
     def _decided(self, h: Heard, *, retry: bool) -> Unfit | None:
         """Decide one event; the fault if it is refused. All of its outputs are queued, or none."""
         event, envelope = h.event, h.envelope
         assert event is not None
         assert envelope is not None
-        if envelope.time < self._oldest and not retry:
+        if envelope.time < self._oldest and not (retry or h.was_done):
             return Unfit("older than consumed ids are kept", code="too_old", field="ce_time")
         if envelope.time > self._now + FUTURE:
             return Unfit("ce_time lies more than a day ahead", code="invalid", field="ce_time")
@@ -258,29 +322,37 @@ class Batch:
         view = self._views.get(key) if key else None
         if view is None and self.service.view:
             view = self.service.view()
+        if self._rang and key and view:
+            view = self._rung_before(h, key, view)
         before = len(self.round.outputs)
         if h.record.topic in self.service.directory_topics and isinstance(event, OrganisationRecorded | ChildRecorded):
             self._recorded.append(event)
         self._record()
         try:
-            said = distinct(self.service.decide(event, view, self._directory))
-            self._queue(h, said)
-            if key and view:
-                evolved = view.evolve(event)
-                _alarm_us(evolved)  # a view that cannot say when must fail here, where its event can die of it
-                self._views[key] = evolved
-                self._touched[key] = (h.record.topic, h.record.partition)
-        except Unfit as refusal:
-            del self.round.outputs[before:]
-            return refusal
+            self._queue(h, distinct(self.service.decide(event, view, self._directory)))
+            self._evolve(h, key, view)
         except SURROUNDINGS:
             raise
         except Exception as error:  # noqa: BLE001 - a fault in a room may not stop the other children's events
             del self.round.outputs[before:]
-            # The type alone: the text of an error may hold what the event said.
-            kind = type(error).__name__
-            log.error("decision_failed", event_id=envelope.id, error=kind)  # noqa: TRY400
-            return Unfit(f"the decision failed with {kind}", code="decision_failed")
+            return self._as_it_was(h, key, view) if h.was_done else _refusal(error, envelope)
+        return None
+
+    def _evolve(self, h: Heard, key: str | None, view: View | None) -> None:
+        if key and view:
+            assert h.event is not None
+            evolved = view.evolve(h.event)
+            _alarm_us(evolved)  # a view that cannot say when must fail here, where its event can die of it
+            self._views[key] = evolved
+            self._touched[key] = (h.record.topic, h.record.partition)
+
+    def _as_it_was(self, h: Heard, key: str | None, view: View | None) -> Unfit | None:
+        """Today's directory, or today's room, refuses what took effect. What it led to stands; it is remembered too."""
+        assert h.envelope is not None
+        try:
+            self._evolve(h, key, view)
+        except Exception as error:  # noqa: BLE001 - as above
+            return _refusal(error, h.envelope)
         return None
 
     def _queue(self, h: Heard, said: Sequence[Event | Held]) -> None:
@@ -359,6 +431,16 @@ class Batch:
             body = view.model_dump_json(exclude_defaults=True).encode()
             rows.append(StateRow(key, version, body, alarm_us, topic, partition))
         work.save(rows)
+
+
+def _refusal(error: Exception, envelope: Envelope) -> Unfit:
+    """Why an event is not decided."""
+    if isinstance(error, Unfit):
+        return error
+    # The type alone: the text of an error may hold what the event said.
+    kind = type(error).__name__
+    log.error("decision_failed", event_id=envelope.id, error=kind)
+    return Unfit(f"the decision failed with {kind}", code="decision_failed")
 
 
 def distinct(said: Sequence[Event | Held]) -> Sequence[Event | Held]:

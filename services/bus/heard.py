@@ -25,6 +25,8 @@ class Heard:
     id: bytes = b""
     digest: bytes = b""
     retry: bool = False
+    was_done: bool = False
+    """A recovery knows that it took effect: whatever would be decided about it today, it is not refused."""
     remembered_by: str | None = None
     """The key of the service's view, if the event has one."""
 

@@ -91,7 +91,8 @@ class Loop:
         self._topics = sorted({*service.hears, *self._directory_topics})
         emitted = {kind.topic for kind in service.emits} | {DeadLetter.topic}
         self._encoded, self._said = sorted(emitted), sorted({*service.says, *emitted})
-        self._reader = broker.reader(service.name, self._topics)
+        reader = broker.reader(service.name, self._topics)
+        self._reader = recovery.reader(reader) if recovery else reader
         self.partitions = Partitions(service.name, self._topics, broker.registrar())
         self._out = Outgoing(service.name, broker.writer(), probe)
         self._directory = DirectoryTable()
@@ -247,6 +248,8 @@ class Loop:
     async def _commit(self, polled: Polled) -> None:
         """Decide and commit one batch, then start sending what it led to."""
         records = [record for partition in polled.values() for record in partition]
+        if self._recovery:
+            records.sort(key=lambda record: record.timestamp)  # as the service heard them, about
         await self._patiently(partial(self._codec.learn, records))
         acknowledged = dict(self._out.acknowledged)
         began_ns = time.time_ns()
@@ -273,7 +276,7 @@ class Loop:
     ) -> Round:
         heard = [hear(record, self._codec, self.service.name) for record in records]
         if self._recovery:
-            self._recovery.mark_dead(heard, self.partitions.topic_ids)
+            self._recovery.mark(heard, self.partitions.topic_ids)
         with self._store.transaction() as work:
             self.partitions.advance(work, {p: records[-1].offset + 1 for p, records in polled.items()})
             done = self._batch(work).decide(work, heard, self.partitions.topic_ids)
@@ -293,6 +296,7 @@ class Loop:
             now=self._clock.now(),
             keep_ids=timedelta(days=self._at.keep_ids_days),
             max_bytes=self._at.max_event_bytes,
+            rang=self._recovery.rang if self._recovery else None,
         )
 
     # Between batches

@@ -8,15 +8,17 @@ came after may have been sent in part, so the output topics are read first, and 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from hashlib import blake2b
 
 import structlog
 from pydantic_core import from_json
 
-from services.bus.batch import DIED, STEP_HEADER, Round, where
-from services.bus.broker import Broker, Partition
+from services.bus.batch import DIED, STEP_HEADER, Rang, Round, where
+from services.bus.broker import Broker, Partition, Reader
 from services.bus.errors import Surroundings, Unfit
 from services.bus.heard import Heard
+from services.bus.ordered import InOrder
 from services.bus.projection import COPIED_BY
 
 log = structlog.get_logger()
@@ -33,6 +35,8 @@ class Recovery:
         self._missing: dict[bytes, int] = {}
         """By cause, how many of its outputs do not stand."""
         self._died: set[str] = set()
+        self._rang: dict[bytes, datetime] = {}
+        """By alarm, when it rang. Of one that said nothing no trace is left, so it rings again at the end."""
         self.begun = False
         self.kept = False
         """The database is sound; only the guards of topics that no longer exist were dropped."""
@@ -40,10 +44,14 @@ class Recovery:
         self.replayed = 0
         self.reused = 0
 
+    def reader(self, reader: Reader) -> Reader:
+        """By which it reads what the service heard: about in the order in which the service heard it."""
+        return InOrder(reader)
+
     async def read_outputs(self) -> None:
         """Learn what this service has said already, by id and by cause."""
         ours = f"urn:safebus:{self._service}"
-        self._standing, self._missing, self._died = set(), {}, set()
+        self._standing, self._missing, self._died, self._rang = set(), {}, set(), {}
         async for record in self._broker.scan(self._output_topics):
             held = {name: (value or b"").decode("utf-8", "replace") for name, value in record.headers}
             if held.get("ce_source") == ours or held.get(COPIED_BY) == self._service:
@@ -60,6 +68,8 @@ class Recovery:
             self._died.add(place)
         cause, of = _cause(held), step.rpartition("/")[2]
         self._missing[cause] = self._missing.get(cause, int(of) if of.isdecimal() else 1) - 1
+        if not place and held.get("ce_causesource") == f"urn:safebus:{self._service}":
+            self._rang[cause] = datetime.fromisoformat(held["ce_time"])
 
     def claimed(self, committed: Mapping[Partition, int | None], ends: Mapping[Partition, int]) -> None:
         """The partitions, and how far each was consumed and reaches."""
@@ -68,11 +78,30 @@ class Recovery:
         self._committed = {p: offset or 0 for p, offset in committed.items()}
         self._ends = dict(ends)
 
-    def mark_dead(self, heard: Sequence[Heard], topic_ids: Mapping[str, str]) -> None:
-        """What died stays dead, though it might be decided now: its dead letter is before a person already."""
+    def mark(self, heard: Sequence[Heard], topic_ids: Mapping[str, str]) -> None:
+        """What died stays dead, though it might be decided now: its dead letter is before a person already. And what
+        was done is done, though it might be refused now, by a directory that has changed: nobody would be told less,
+        and what is remembered of the child would lack it."""
+        if self.kept:
+            return
         for h in heard:
-            if h.fault is None and where(topic_ids[h.record.topic], h.record) in self._died:
-                h.fault = Unfit("it died before", code="died_before")
+            if h.fault is None:
+                place = where(topic_ids[h.record.topic], h.record)
+                if place in self._died:
+                    h.fault = Unfit("it died before", code="died_before")
+                else:
+                    h.was_done = self._was_done(h, place)
+
+    def _was_done(self, h: Heard, place: str) -> bool:
+        """It was consumed, and no dead letter stands for it; or all that it led to stands."""
+        record = h.record
+        consumed = record.offset < self._committed.get((record.topic, record.partition), 0)
+        return consumed or self._missing.get(_hash(place)) == 0
+
+    def rang(self, alarm: str) -> Rang | None:
+        """Whether this alarm rang before, by its id: what it led to says so."""
+        cause = _hash(f"urn:safebus:{self._service} {alarm}")
+        return Rang(at, self._missing[cause] == 0) if (at := self._rang.get(cause)) else None
 
     def keep_unsent(self, done: Round) -> None:
         """Drop the outputs that were acknowledged or stand in their topics."""

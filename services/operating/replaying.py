@@ -20,7 +20,7 @@ import sqlalchemy as sa
 
 from services.bus.access import Access
 from services.bus.batch import Round
-from services.bus.broker import Partition
+from services.bus.broker import Partition, Reader
 from services.bus.clock import Clock
 from services.bus.codec import Codec
 from services.bus.errors import UserMistake
@@ -60,6 +60,9 @@ class Replayed:
 
 class _Silent(Recovery):
     """A recovery that keeps no output, wherever it may stand."""
+
+    def reader(self, reader: Reader) -> Reader:
+        return reader  # a SilentReader has that order already
 
     def keep_unsent(self, done: Round) -> None:
         self.replayed += len(done.outputs)

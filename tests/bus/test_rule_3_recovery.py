@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
+from pydantic import AwareDatetime
 
-from services.bus.errors import UserMistake
-from services.bus.events import DeadlineMet
+from services.bus.clock import Clock
+from services.bus.directory import Directory
+from services.bus.envelope import Alarm, Event, Held
+from services.bus.errors import Refusal, UserMistake
+from services.bus.events import ChildMatched, DeadlineMet
 from services.bus.recovery import Recovery
 from services.bus.service import Service
 from services.bus.store import Store
@@ -23,10 +31,15 @@ from tests.bus.plain import (
     TELLER,
     WATCHER,
     Bus,
+    Count,
+    Expected,
     child,
     dies_at,
+    done,
     eventually,
     match,
+    miss,
+    note,
     stops,
 )
 
@@ -260,3 +273,91 @@ def test_a_database_of_an_earlier_version_is_refused_in_one_sentence(tmp_path: P
     with pytest.raises(UserMistake, match=r"plain was made by an earlier safebus \(outbox\.headers"):
         store.open()
     store.close()
+
+
+async def test_a_deadline_that_was_missed_and_later_met_comes_back_as_missed(carried: Bus) -> None:
+    """It rang, was told, and was done after that. The database is lost: what was remembered of it is the same again,
+    and nobody is told a second time. One that was met in time, whose service was down when it was due, stays met."""
+    await carried.publish(match("late", "a"))
+    async with carried.running(WATCHER):
+        await carried.until(1, MISSED)
+        await carried.quiet(WATCHER)
+    await carried.publish(match("in time", "b"), done("in time"), done("late"))
+    async with carried.running(WATCHER):
+        await carried.quiet(WATCHER)
+        await carried.quiet(WATCHER, MET)
+    before = views(carried, WATCHER)
+    assert {key: view["missed"] for key, view in before.items() if "missed" in view} == {"late": True}
+    carried.restore({}, WATCHER)
+    await carried.recover(WATCHER)
+    assert views(carried, WATCHER) == before
+    assert [event.child_id for event in await carried.said(MISSED)] == ["late"]
+
+
+class Again(Expected):
+    """Rings at once, and once more an hour after it rang, as a page that nobody answers."""
+
+    rung_at: AwareDatetime | None = None
+
+    @property
+    def alarm(self) -> datetime | None:
+        if self.done or self.missed:
+            return None
+        return self.rung_at + timedelta(hours=1) if self.rung_at else self.due
+
+    def rung(self, alarm: Alarm) -> Self:
+        return self.model_copy(update={"missed": True} if self.rung_at else {"rung_at": alarm.at})
+
+
+def miss_again(alarm: Alarm, expected: Again) -> Iterator[Event]:
+    return miss(alarm, expected)
+
+
+async def test_what_rang_twice_rang_when_it_rang(bus: Bus, tmp_path: Path) -> None:
+    """The second moment follows from when the first one rang, so a recovery that let it ring now would tell of it
+    again under another id."""
+    clock = Clock(tmp_path / "clock")
+    clock.step(datetime.now(UTC) + timedelta(minutes=1))
+    room = replace(WATCHER, view=Again, on_alarm=miss_again)
+    await bus.publish(match("i", "a"))
+    async with bus.running(room, clock=clock):
+        await bus.until(1, MISSED)
+        clock.step(clock.now() + timedelta(hours=2))
+        await bus.until(2, MISSED)
+        await bus.publish(done("i"))
+        await bus.quiet(room, MET)
+    before = views(bus, room)
+    bus.restore({}, room)
+    clock.step(clock.now() + timedelta(hours=5))
+    await bus.recover(room, clock=clock)
+    assert views(bus, room) == before
+    assert len(await bus.said(MISSED)) == 2
+
+
+async def test_what_was_done_is_not_refused_by_todays_directory(stored: Bus) -> None:
+    """Two answers were decided, the second never told to Kafka as read; then the school closed, and such answers are
+    refused. After a recovery both are remembered, nobody is told again, and there is no dead letter; a new one dies."""
+    room = replace(NOTER, name="refuser", on={type(match("", "")): note_if_open})
+    await stored.publish(child("c1", 1, "school:a"), match("i", "a"))
+    async with stored.running(room):
+        await stored.quiet(room)
+    await stored.publish(match("i", "b"))
+    await stored.dies("sent", service=room)
+    stored.restore({}, room)
+    await stored.publish(child("c1", 2), match("i", "c"))
+    await stored.recover(room)
+    assert views(stored, room) == {"i": {"answers": 2}}
+    assert await stored.subjects() == ["a.0", "b.0"]
+    assert [letter.reason_code for letter in await stored.said(LETTERS)] == ["refused"]
+
+
+def note_if_open(match: ChildMatched, count: Count, directory: Directory) -> Iterator[Event | Held]:
+    """As the noter, if the child has a school."""
+    if not (found := directory.child(match.child_id)) or not found.registrations:
+        raise Refusal("it has no school")
+    yield from note(match, count)
+
+
+def views(bus: Bus, service: Service) -> dict[str, Any]:
+    """What a service remembers, by key."""
+    return {row.key: json.loads(row.body) for row in bus.rows(state, service)}
