@@ -66,6 +66,9 @@ async def test_h3_it_is_passed_to_the_other_side_unopened(board: Board, fold: Fo
     await client.post(f"{HREF}/pass-on", data=hidden(page, f"{HREF}/pass-on"))
     assert fold.matters["child-x"].standing.side is Team.DAY
     assert "child-x" not in (await client.get("/board/shift")).text
+    waits = (await client.get("/board/waiting")).text
+    assert "A child: this is not open to you" in waits
+    assert "question is asked" not in waits, "it was asked, and is asked once"
     again = await client.get(HREF)
     assert "Pass it to the day team" not in again.text
 
@@ -126,7 +129,7 @@ async def test_h12_both_pieces_of_evidence_stand_side_by_side(board: Board, clie
     matter = (await client.get(f"/board/matters/{UNMATCHED}")).text
     assert "Who this may be" in matter
     assert "Maia Hartley" in matter
-    assert "It agrees on nhs number; differs on forename." in matter
+    assert "It agrees on NHS number; differs on forename." in matter
     page = (await client.get(MATCH)).text
     table = page[page.index("<table") : page.index("</table>")]
     said = [" ".join(line.split("<")[0].split()) for line in table.replace("</span>", "").split(">") if line.strip()]

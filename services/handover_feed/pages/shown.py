@@ -41,6 +41,8 @@ TELLS = {FactKind.INCIDENT, FactKind.CONTACT, FactKind.UNMATCHED, FactKind.HELD}
 
 WITHHELD = "A child: one question is asked before this opens"
 """What stands in place of a title where the reader must declare first that there is no conflict (H3)."""
+BARRED = "A child: this is not open to you"
+"""And where the reader has said that there is, or may be."""
 
 
 def mark(own_id: str) -> str:
@@ -75,7 +77,7 @@ class Shown:
     @property
     def title(self) -> str:
         if self.withheld:
-            return WITHHELD
+            return BARRED if self.barred else WITHHELD
         about = self.card.about
         name = f"{about.forenames} {about.family_name}".strip() if about else ""
         if name:

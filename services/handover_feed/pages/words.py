@@ -210,8 +210,11 @@ def _years(years: int) -> str:
 
 
 def agreement(one: OpenCandidate) -> str:
-    """agrees on nhs number; differs on date of birth, forename"""
-    agrees, differs = (", ".join(code.replace("_", " ") for code in some) for some in (one.matched_on, one.differs_on))
+    """agrees on NHS number; differs on date of birth, forename"""
+    names = {"nhs_number": "NHS number", "upn": "unique pupil number"}
+    agrees, differs = (
+        ", ".join(names.get(code, code.replace("_", " ")) for code in some) for some in (one.matched_on, one.differs_on)
+    )
     return f"agrees on {agrees or 'nothing'}; differs on {differs or 'nothing'}"
 
 
