@@ -136,6 +136,8 @@ class Figures:
     """Events that have not been read yet; 0 when the figures are complete."""
     not_counted: tuple[tuple[str, int], ...]
     """Topic and number of its events that could not be decoded, over all time; each misses from some figure."""
+    began: datetime | None = None
+    """UTC. When the first police notification was said that is known; what was before it is nobody's repeat here."""
 
     def __getitem__(self, measure: str) -> Measure:
         """The measure with that id.

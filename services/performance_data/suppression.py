@@ -46,6 +46,13 @@ NEARLY = {
 }
 """Measures whose counts are nearly always another measure's number, so that both are hidden or none."""
 
+SOME_OF = {
+    "notification_to_outcome": "notifications_by_day",
+    "notification_to_gp": "notifications_by_day",
+    "night_waited": "night_taken",
+}
+"""Measures of a month's some of another measure's things: how many are left out follows from both counts."""
+
 
 class Cell(NamedTuple):
     """One number. `whole` tells a month's total from the row of its first day."""
@@ -76,6 +83,22 @@ def _numbers(figures: Figures) -> Iterator[tuple[Cell, int, Measure]]:
         for row, total in _rows(measure):
             for part, number in _parts(row):
                 yield _cell(measure, row, part, total=total), number, measure
+    for measure, other, row, whole in _left_out(figures):
+        if isinstance(row.count, int) and isinstance(whole.count, int):
+            yield _rest(measure, row), whole.count - row.count, other
+
+
+def _left_out(figures: Figures) -> Iterator[tuple[Measure, Measure, Row, Row]]:
+    by_id = {measure.id: measure for measure in figures.measures}
+    for measure in figures.measures:
+        other = by_id.get(SOME_OF.get(measure.id, ""))
+        for row in measure.totals if other else ():
+            assert other
+            yield measure, other, row, other.total(row.period)
+
+
+def _rest(measure: Measure, row: Row) -> Cell:
+    return Cell(measure.id, row.period, ("left out",), "count", whole=True)
 
 
 def _rows(measure: Measure) -> Iterator[tuple[Row, bool]]:
@@ -128,6 +151,9 @@ def _sums(figures: Figures) -> Iterator[Sum]:
                 numerator, rest = (_cell(measure, row, part, total=whole) for part in ("numerator", "rest"))
                 yield Sum(_cell(measure, row, "denominator", total=whole), (numerator, rest))
     yield from _of_requests(figures)
+    for measure, other, row, of in _left_out(figures):
+        counted = _cell(measure, row, "count", total=True)
+        yield Sum(_cell(other, of, "count", total=True), (counted, _rest(measure, row)))
 
 
 def _of_requests(figures: Figures) -> Iterator[Sum]:
@@ -199,7 +225,10 @@ def _covered(measure: Measure, hidden: set[Cell]) -> Measure:
 
 
 def _row(measure: Measure, row: Row, hidden: set[Cell], *, total: bool) -> Row:
-    """A row with its hidden numbers covered. How long a few took would point to them, so it goes with their number."""
+    """A row with its hidden numbers covered. How long a few took would point to them, so it goes with their number.
+
+    Where a number is hidden only for those that are left out, how long the others took is told.
+    """
     covered = {part for part, _ in _parts(row) if _cell(measure, row, part, total=total) in hidden}
     if covered & {"numerator", "rest"}:  # each follows from the other
         row = replace(row, numerator=SUPPRESSED)
@@ -207,6 +236,6 @@ def _row(measure: Measure, row: Row, hidden: set[Cell], *, total: bool) -> Row:
         row = replace(row, denominator=SUPPRESSED)
     if "count" not in covered:
         return row
-    if row.median is None:
+    if row.median is None or (measure.id in SOME_OF and isinstance(row.count, int) and row.count >= THRESHOLD):
         return replace(row, count=SUPPRESSED)
     return replace(row, count=SUPPRESSED, median=SUPPRESSED, p90=SUPPRESSED)

@@ -187,13 +187,18 @@ class _Slow:
         for e in notified:
             if e.strategy_discussion.wanted == "YES":
                 was = any(
-                    line.event.enquiry_id in self.names_of(e)
-                    and e.child_id in line.event.child_ids
-                    and line.event.held_at <= self.now
-                    for line in self.of("MeetingRecorded")
+                    meeting.enquiry_id in self.names_of(e)
+                    and e.child_id in meeting.child_ids
+                    and meeting.held_at <= self.now
+                    for meeting in self.meetings()
                 )
                 held.append(One(e.at, [], was))
         self.put("strategy_held", "share", held, by=False)
+
+    def meetings(self) -> list[Any]:
+        every = [line.event for line in self.of("MeetingRecorded")]
+        last = {e.meeting_id: max(o.version for o in every if o.meeting_id == e.meeting_id) for e in every}
+        return [e for e in every if e.version == last[e.meeting_id]]
 
     def telling(self) -> None:
         by_id = {(line.event.envelope.source, line.event.envelope.id): line for line in self.of("PoliceNotified")}

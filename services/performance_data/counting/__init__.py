@@ -43,4 +43,5 @@ def count(held: Iterable[tuple[str, Kept]], months: Sequence[date], now: datetim
         measures=tuple(measure for measures in MEASURES for measure in measures(known, span)),
         behind=behind,
         not_counted=known.unreadable,
+        began=known.began,
     )

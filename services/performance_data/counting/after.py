@@ -63,8 +63,8 @@ def nights(known: Known, span: Span) -> Iterator[Measure]:
     yield table(
         "night_waited", group=NIGHT, title="Time a matter waited until the out-of-hours team took it",
         unit=Unit.SECONDS,
-        meaning="From when the oldest thing that nobody had acted on came, until it was taken. Taken again by another "
-        "worker, without anything that waited, is left out.",
+        meaning="From when the oldest thing that nobody had acted on came, until it was taken. Left out are what "
+        "nobody took at night, and what was taken again by another worker while nothing waited.",
         source="N7, H7", things=waited, span=span,
     )  # fmt: skip
     yield table(

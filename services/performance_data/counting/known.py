@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator
+from datetime import datetime
 from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
 
@@ -21,6 +22,7 @@ from services.performance_data.facts import (
     Organisation,
     Shared,
     Unreadable,
+    moment,
 )
 from services.performance_data.measures import NOT_KNOWN, WITHHELD
 
@@ -72,6 +74,15 @@ class Known:
         return frozenset(said.union(*(met.children for met in self.all(Met) if met.hidden)))
 
     @cached_property
+    def meetings(self) -> list[Met]:
+        """Each as its latest version has it: one that is put off was not held when it had been planned."""
+        latest: dict[str, Met] = {}
+        for met in self.all(Met):
+            if met.meeting not in latest or met.version > latest[met.meeting].version:
+                latest[met.meeting] = met
+        return list(latest.values())
+
+    @cached_property
     def _organisations(self) -> dict[str, Organisation]:
         latest: dict[str, Organisation] = {}
         for entry in self.all(Organisation):
@@ -98,6 +109,11 @@ class Known:
     def notifications(self) -> list[Notified]:
         """One for each child and incident. What the police say again of it is none."""
         return self.first(Notified, lambda one: (one.child, one.incident), lambda one: one.at)
+
+    @property
+    def began(self) -> datetime | None:
+        """When the first notification was said; None where there is none."""
+        return moment(min(one.at for one in self.notifications)) if self.notifications else None
 
     @cached_property
     def contacts(self) -> list[Contacted]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from services.performance_data.counting.known import Known
 from services.performance_data.counting.tables import Span, Thing, table, within_12_months, words
-from services.performance_data.facts import Met, micros
+from services.performance_data.facts import micros
 from services.performance_data.measures import Grain, Measure, Unit
 
 GROUP = "Notifications and contacts"
@@ -110,7 +110,7 @@ def _again(those: Iterable[tuple[str, int, str]]) -> Iterator[Thing]:
 def strategy(known: Known, span: Span) -> Iterator[Measure]:
     """What the police asked for (N6), and whether it was held."""
     held: dict[tuple[str, str], int] = {}
-    for met in known.all(Met):
+    for met in known.meetings:
         for child in met.children:
             held[met.enquiry, child] = min(met.held, held.get((met.enquiry, child), met.held))
     now = micros(span.now)
@@ -128,6 +128,6 @@ def strategy(known: Known, span: Span) -> Iterator[Measure]:
         "strategy_held", group=STRATEGY, title="Strategy discussions held of those the police asked for",
         unit=Unit.SHARE,
         meaning="Of the notifications of the month that ask for one, those for whose enquiry and child a discussion "
-        "has been held since, whenever that was.",
+        "has been held, whenever that was.",
         source="N6; Working Together: as soon as there is reasonable cause", things=met_of_asked, span=span,
     )  # fmt: skip

@@ -91,11 +91,13 @@ def encompass(known: Known, span: Span) -> Iterator[Measure]:
         "alerts_in_time_by_role", group=ENCOMPASS, title="Alerts that came before the school day", unit=Unit.SHARE,
         by="told",
         meaning="Of the alerts of the month, those that could be read before they were due: the next school day's "
-        "start, or in school hours that day's leaving time. Alerts without a due time are left out.",
+        "start, or in school hours that day's leaving time. Left out are alerts without a due time, and children of "
+        "whom no school was told, as those whom a person has yet to match.",
         source="H9; Domestic Abuse Act 2021 s.49A", things=told, span=span,
     )  # fmt: skip
     yield table(
-        "alerts_read_in_time_by_role", group=ENCOMPASS, title="Of those, read in time", unit=Unit.SHARE, by="told",
+        "alerts_read_in_time_by_role", group=ENCOMPASS,
+        title="Alerts that came before the school day and were read by then", unit=Unit.SHARE, by="told",
         meaning="Of the alerts that came before the school day, those that somebody had read by then, as the receipts "
         "say.",
         source="N13, N12", things=read_in_time, span=span,

@@ -54,9 +54,11 @@ def cells(row: Row, unit: Unit) -> tuple[str, ...]:
 
 def in_short(row: Row, unit: Unit) -> str:
     """The whole row in one cell: 52; 79% (41 of 52); median 3 h 10 min (of 41)."""
+    texts = cells(row, unit)
+    if unit is Unit.SECONDS and isinstance(row.count, Suppressed) and isinstance(row.median, int | float):
+        return f"median {texts[1]}"
     if row.is_suppressed:
         return words.SUPPRESSED
-    texts = cells(row, unit)
     if unit is Unit.COUNT or words.NO_CASES in texts:
         return texts[-1]
     return f"{texts[2]} ({texts[0]} of {texts[1]})" if unit is Unit.SHARE else f"median {texts[1]} (of {texts[0]})"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
+from services.bus.calendar import LONDON
 from services.performance_data.measures import Figures, Measure
 from services.performance_data.pages import cells, words
 from services.performance_data.pages.cells import Table
@@ -16,6 +17,7 @@ OUTSIDE = (
     "Numbers under 5 are not shown, and neither is any by which one could be worked out: "
     f"both read “{words.SUPPRESSED}”."
 )
+RUNNING = "Pass on figures of whole months only: two copies of one that is not over tell what came between them."
 INSIDE = (
     "Small numbers are not suppressed here: they can point to a child. This is for inside the partnership only, and "
     "may not be published or passed on."
@@ -103,6 +105,13 @@ def _cautions(figures: Figures) -> list[str]:
         for month in figures.months
         if words.unfinished(month, figures.made_at)
     ]
+    if figures.outside and said:
+        said.append(RUNNING)
+    if figures.began and figures.months[0] < _a_year_after(figures.began):
+        said.append(
+            f"What was before {words.made(figures.began)} is not known here: in the 12 months after it, re-referrals "
+            "and repeat incidents are more than these figures say."
+        )
     if figures.behind:
         said.append(f"The figures are incomplete: {_events(figures.behind)} not been read yet.")
     said += [
@@ -110,6 +119,12 @@ def _cautions(figures: Figures) -> list[str]:
         for topic, number in figures.not_counted
     ]
     return said
+
+
+def _a_year_after(moment: datetime) -> date:
+    """The first day of the month of which a whole year before it is known."""
+    here = moment.astimezone(LONDON)
+    return date(here.year + 1 + here.month // 12, here.month % 12 + 1, 1)
 
 
 def _events(number: int) -> str:
