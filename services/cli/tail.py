@@ -18,7 +18,7 @@ from services.bus.errors import UserMistake
 from services.bus.events import OperatorAct
 from services.operating.acts import fit, record
 from services.operating.following import Following, Seen
-from services.operating.masking import MASK
+from services.operating.masking import MASK, opaque
 from services.operating.reading import Log, known_topic
 
 _AGO: Final = re.compile(r"(\d{1,5})\s*(s|min|m|h|d)")
@@ -40,6 +40,8 @@ def tail(
         raise UserMistake("--reason goes with --reveal; without it nothing personal is shown, and nothing is logged")
     if reveal:
         fit(OperatorAct.REVEALED, reason)
+        if child and opaque(child) == MASK:
+            raise UserMistake("that is no child's id: it could be a name or a number of a person, and would be logged")
     begin = moment(since) if since else None
     try:
         asyncio.run(_follow(topic, child, reason if reveal else None, begin, as_json))
@@ -100,7 +102,12 @@ def _flat(content: Any, path: str = "", depth: int = 0) -> Iterator[tuple[str, s
         for number, value in enumerate(content):
             yield from _flat(value, f"{path}[{number}]", depth + 1)
     elif content not in (None, ""):
-        yield path, content if isinstance(content, str) else json.dumps(content)
+        yield path, printable(content) if isinstance(content, str) else json.dumps(content)
+
+
+def printable(text: str) -> str:
+    """What a sender wrote, without what would steer the terminal."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
 def moment(said: str) -> datetime:

@@ -55,7 +55,6 @@ CODES: Final = frozenset(
     {
         *(("DeadLetter", name) for name in ["service", "reason_code", "rule", "field", "explanation", "origin_topic"]),
         *(("OperatorActed", name) for name in ["about", "by", "service", "became"]),
-        ("OriginalHeader", "name"),
         ("MatterChanged", "type"),
         ("Told", "type"),
         ("ProbeHeard", "service"),
@@ -67,6 +66,15 @@ CODES: Final = frozenset(
     }
 )
 """Written by our own services, or by a public register, and never about a person."""
+
+# fmt: off
+HEADERS: Final = frozenset({
+    "ce_causeid", "ce_causesource", "ce_causestep", "ce_correlationid", "ce_dataschema", "ce_id",
+    "ce_source", "ce_specversion", "ce_subject", "ce_time", "ce_type", "content-type", "safebus_copiedby",
+    "safebus_retry", "traceparent",
+})
+# fmt: on
+"""Names of headers that are shown; a sender may give any other, and any text is one."""
 
 DAYS: Final = frozenset(["first", "last", "since", "until", "review_date"])
 """Days that are nobody's birthday."""
@@ -148,6 +156,14 @@ def organisation(text: str | None, *, confidential: bool | None) -> str:
     if not text:
         return ""
     return text if confidential is False and _ORGANISATION.fullmatch(text) and not _personal(text) else MASK
+
+
+def moment(text: str | None) -> str:
+    """A sender's time, if it is one."""
+    try:
+        return datetime.fromisoformat(text or "").isoformat()
+    except ValueError:
+        return MASK if text else ""
 
 
 def header(record: Record, name: str) -> str | None:
@@ -236,6 +252,8 @@ class _Masking:
         text = str(value)
         if schema.get("logicalType") == "uuid":
             return text if _is_uuid(text) else MASK
+        if (record, field) == ("OriginalHeader", "name"):
+            return text if text in HEADERS else MASK
         if (record, field) in CODES:
             return text
         if (record, field) in ABSENT_IF_CONFIDENTIAL:

@@ -66,7 +66,12 @@ def plan(
         if one.state is State.RETRIED and one.became is None:
             found.waiting.append(one)
             continue
-        why = _could(one, partitions) or _wasted(one, named) or _overtakes(one, by_key[_line(one)], wanted)
+        why = (
+            _could(one, partitions)
+            or _wasted(one, named)
+            or _undoes(one, everything)
+            or _overtakes(one, by_key[_line(one)], wanted)
+        )
         if why:
             found.refused.append((one, why))
             continue
@@ -105,6 +110,18 @@ def _wasted(one: Letter, named: bool) -> str | None:
         f"it would only die again, unless what was wrong has been mended, and it has one retry; if it has, say so by "
         f"--reason {one.code}, or by its id"
     )
+
+
+def _undoes(one: Letter, everything: Sequence[Letter]) -> str | None:
+    """Whoever gave up on an event decides it again, also a service at which a person has decided against that."""
+    for other in everything:
+        left = other.state is State.DISCARDED and not (other.is_retry or other.last(OperatorAct.RETRIED))
+        if one.event and other.event == one.event and left:
+            return (
+                f"{other.said.service} gave up on the same event, and would do it too, though that was discarded there "
+                f"as {other.id[:SHORT]}; have its sender send a new event"
+            )
+    return None
 
 
 def _line(one: Letter) -> tuple[object, ...]:

@@ -15,7 +15,7 @@ from services.bus.events import DeadLetter, DeadlineMissed, DeadlineSet, Disclos
 from services.bus.heard import RETRY_HEADER, Heard
 from services.bus.projection import COPIED_BY
 from services.operating.chain import Chain, subject_of
-from services.operating.masking import masked_or_fault, opaque, source
+from services.operating.masking import masked_or_fault, moment, opaque, source
 from services.operating.reading import Place
 
 JOINED_BY: Final = {DisclosureRead.topic: "disclosure id", DeadlineMissed.topic: "deadline id"}
@@ -165,7 +165,7 @@ class _Planting:
             id=marks.id.decode() if place in self._chain.asked else opaque(marks.id.decode("utf-8", "replace")),
             source=source(marks.source.decode("utf-8", "replace"), confidential=hidden),
             key=opaque((record.key or b"").decode("utf-8", "replace")),
-            said_at=(headers.get("ce_time") or b"").decode("ascii", "replace"),
+            said_at=moment((headers.get("ce_time") or b"").decode("ascii", "replace")),
             taken_at=datetime.fromtimestamp(record.timestamp / 1000, UTC),
             after_ms=None,
             content=content,

@@ -129,6 +129,16 @@ def test_one_original_is_sent_once_for_every_service_that_gave_up_on_it() -> Non
     assert sent(planned(fold([letter(1), board], []), 1)) == [[1, 1]]
 
 
+def test_what_was_discarded_at_one_service_is_not_done_there_by_a_retry_for_another() -> None:
+    """Both would hear it. Once the discarded one has had its retry, its service knows it, and the other may go."""
+    board = letter(1, service="handover-feed", dead_letter_id=uuid5(NAMESPACE_URL, "board"))
+    discarded = act(OperatorAct.DISCARDED, 1).model_copy(update={"about": f"dead-letter:{board.dead_letter_id}"})
+    found = planned(fold([letter(1), board], [discarded]), 1)
+    assert (found.send, "handover-feed gave up on the same event" in why(found)) == ([], True)
+    before = act(OperatorAct.RETRIED, 1, became="dead").model_copy(update={"about": discarded.about})
+    assert sent(planned(fold([letter(1), board], [before, discarded]), 1)) == [[1]]
+
+
 def test_originals_go_in_the_order_in_which_they_first_stood() -> None:
     """Else a later one of a key, done first, would leave the earlier to a person (rule 7)."""
     assert sent(planned(fold([letter(n) for n in (5, 3, 4)], []))) == [[3], [4], [5]]

@@ -70,6 +70,7 @@ def test_json_holds_the_same_for_a_program(story: Story, here: Settings) -> None
         (("tail", "nothing"), "there is no topic nothing"),
         (("tail", "police.incidents", "--reveal"), "add --reason"),
         (("tail", "police.incidents", "--reason", "x"), "--reason goes with --reveal"),
+        (("tail", "--child", "Amelia Jones", "--reveal", "--reason", "x"), "no child's id"),
         (("tail", "police.incidents", "--since", "yesterday"), "is no time"),
     ],
 )

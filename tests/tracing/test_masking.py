@@ -17,7 +17,8 @@ from services.bus.codec import validated
 from services.bus.contract import load
 from services.bus.envelope import Event
 from services.bus.events import DisclosureRead, ReceiptState, Role
-from services.operating.masking import CODES, MASK, masked, masked_by, opaque, organisation, revealed, source
+from services.cli.tail import printable
+from services.operating.masking import CODES, MASK, masked, masked_by, moment, opaque, organisation, revealed, source
 
 BORN = date(2015, 3, 2)
 IDENTIFIERS = {"nhs-number": "943 476 5919", "upn": "Z825990218583", "urn": "110402", "ods-code": "K82007"}
@@ -260,3 +261,18 @@ def test_an_id_that_could_be_personal_is_no_id(text: str) -> None:
 def test_an_opaque_id_is_shown(text: str) -> None:
     """Ids are what an operator looks things up by."""
     assert opaque(text) == text
+
+
+def test_what_a_sender_calls_a_header_or_a_time_is_not_shown() -> None:
+    """Names of headers are the sender's, and so is `ce_time`."""
+    kept = [{"name": "ce_id", "value": b"1"}, {"name": "amelia-jones", "value": b"2"}]
+    letter = masked_by(load()["dead-letters.v1"].definition, {"headers": kept}, closed=True)
+    assert [header["name"] for header in letter["headers"]] == ["ce_id", MASK]
+    assert [moment(said) for said in ("2026-11-20T19:40:00+00:00", "Amelia Jones", None)] == [
+        "2026-11-20T19:40:00+00:00", MASK, "",
+    ]  # fmt: skip
+
+
+def test_what_is_revealed_does_not_steer_the_terminal() -> None:
+    """A sender may have written anything, escape sequences among it."""
+    assert printable("Zoë\x1b[2J\n\x9b1m") == r"Zoë\x1b[2J\n\x9b1m"
