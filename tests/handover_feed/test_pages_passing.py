@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import httpx
 
+from services.bus.errors import Surroundings
 from services.bus.events import (
     ChildIdentity,
     ChildMatched,
@@ -188,6 +189,33 @@ async def test_h12_nobody_answers_what_another_sees_to(board: Board, fold: Fold,
     await tell(board, asked(version=4, question=None, acts=[did]))
     again = await client.post(MATCH, data=form)
     assert again.headers["location"].endswith(f"?match={form['act_id']}"), "the same form again: what became of it"
+
+
+async def test_an_answer_that_only_half_came_through_is_completed(
+    board: Board, fold: Fold, client: httpx.AsyncClient, monkeypatch: Any
+) -> None:
+    """Kafka had the answer and not who gave it: the same form again adds that, though nobody asks any more."""
+    said: list[Any] = []
+
+    async def hear(event: Any) -> None:
+        if hasattr(event, "act_id"):
+            if len(said) == 1:
+                said.append("lost")
+                raise Surroundings("Kafka does not answer")
+            done = [{"act_id": event.act_id, "act": event.act, "by": event.by, "acted_at": event.acted_at}]
+            await tell(board, asked(version=3, question=None, acts=done))
+        said.append(event)
+
+    await tell(board, asked())
+    monkeypatch.setattr(fold, "hear", hear)
+    await sign_in(board, client)
+    form = hidden(await client.get(MATCH), MATCH) | {"child_id": "child-maia", "reason": "The school said so."}
+    assert (await client.post(MATCH, data=form)).status_code == 503
+    await tell(board, asked(version=2, question=None))
+    answer = await client.post(MATCH, data=form, follow_redirects=True)
+    assert "Your answer is recorded" in answer.text
+    assert [type(one).__name__ for one in said] == ["ChildMatched", "str", "HandoverActed"]
+    assert said[2].reason == "The school said so."
 
 
 async def test_h3_who_may_not_see_a_child_does_not_say_that_it_is_this_one(

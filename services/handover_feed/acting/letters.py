@@ -150,6 +150,11 @@ class Letters:
         these = sa.select(letter.c.event_id).where(letter.c.event_id.in_(event_ids))
         return set(await self._access.read(lambda connection: connection.execute(these).scalars().all()))
 
+    async def sent(self, event_id: str) -> bool:
+        """Whether that was said, and Kafka is known to have it."""
+        this = sa.select(letter.c.event_id).where(letter.c.event_id == event_id, letter.c.content.is_(None))
+        return await self._access.read(lambda connection: connection.execute(this).first()) is not None
+
     async def later(self, events: Mapping[str, Event]) -> None:
         """Write these down, by their ids; they are sent in the background until Kafka has them.
 

@@ -30,6 +30,10 @@ async def match(
     if done is not None:
         return done
     card = await board.access.read(lambda connection: reading.card(connection, matter_id))
+    if card and card.question is None and await board.letters.sent(event_id(ChildMatched, act_id)):
+        # The answer stands, and whoever gave it was told that nothing is certain: what is missing is who said so.
+        act = acts.acted(board, staff, card, HandoverAct.IDENTIFIED, act_id, addresses, reason.strip())
+        return await acts.said(board, act_id, matter_id, (act, event_id(HandoverActed, act_id)))
     refused = acts.NO_SUCH_MATTER if card is None else lacking(card, staff, child_id, reason)
     if refused or card is None or card.question is None:
         return ActResult(act_id, matter_id, refused)

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse
+from starlette.datastructures import FormData
 from starlette.responses import Response
 
 from services.bus.events import FamilyTold, HandoverAct, NoteKind, Outcome, RiskCriterion, SeenWhat, Team, Threshold
@@ -148,7 +149,7 @@ async def act(request: Request, visit: Visit, matter_id: str, what: str) -> Resp
         return RedirectResponse(m.href, 303)
     addresses, own_id, asked = addressed(sent), act_id(sent), form_of(what, m)
     if asked is None and what == "match":
-        return await _answered(around, m, own_id)
+        return await _answered(visit, around, m, sent, own_id)
     if asked is None:
         raise Refused(404, "Page not found", SITE.words.nothing)
     typed = forms.read(asked, sent)
@@ -182,10 +183,16 @@ async def act(request: Request, visit: Visit, matter_id: str, what: str) -> Resp
     return await _answer(request, visit, around, m, asked, typed, result)
 
 
-async def _answered(around: Frame, m: Shown, own_id: str) -> Response:
+async def _answered(visit: Visited, around: Frame, m: Shown, sent: FormData, own_id: str) -> Response:
     """On to the matter, if it was this form that said who the child is; else somebody has said so meanwhile."""
-    if await around.board.access.read(lambda connection: reading.act(connection, own_id)) is None:
-        raise Refused(409, "This was not done", f"{matches.NOBODY_ASKS} Go back to the board and open it there.")
+    reason = forms.read(matching.form(m), sent).text("reason")
+    result = await matches.match(
+        around.board, visit.staff, m.id, "", reason, act_id=own_id, addresses=addressed(sent)
+    )  # fmt: skip
+    if result.refused == matches.NOBODY_ASKS:
+        raise Refused(409, "This was not done", f"{result.refused} Go back to the board and open it there.")
+    if result.unknown and not result.recorded:
+        raise Refused(503, "This is not certain", acts.NOT_RECORDED)
     return RedirectResponse(f"{m.href}?match={own_id}", 303)
 
 
