@@ -167,7 +167,7 @@ class Settings(BaseSettings):
         None, description="the address that a group's trouble and its end are e-mailed to; unset means to nobody"
     )
     lag_alert_after: float = Field(
-        5.0, ge=0, description="a trouble that is over within so many seconds is told to nobody"
+        15.0, ge=0, description="a trouble that is over within so many seconds is told to nobody"
     )
 
     # The operators' page

@@ -60,7 +60,8 @@ class Teller:
     async def __aenter__(self) -> Self:
         await self._egress.__aenter__()
         if not self.channels:
-            log.warning("nobody_is_told", reason="neither SAFEBUS_LAG_ALERT_URL nor SAFEBUS_LAG_ALERT_MAIL is set")
+            # No `reason`: that word in a log is why a process ended or waits (services/supervisor/reasons.py).
+            log.warning("nobody_is_told", unset=["SAFEBUS_LAG_ALERT_URL", "SAFEBUS_LAG_ALERT_MAIL"])
         self._task = asyncio.create_task(self._run())
         return self
 
