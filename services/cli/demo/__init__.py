@@ -18,6 +18,7 @@ from services.bus.clock import Clock
 from services.bus.directory import Recorded
 from services.bus.errors import UserMistake
 from services.bus.settings import Settings, settings
+from services.cli.demo import analyst
 from services.cli.demo.door import LEAD, keys_file, sign_in_link
 from services.cli.demo.driver import Driver, Result
 from services.cli.demo.night import WORKER, sign_in_url
@@ -91,6 +92,7 @@ async def _until_told_to_stop(at: Settings, timeline: Timeline, stay: bool) -> i
                 _say_where(supervisor.status(), timeline.say)
                 timeline.say(await _sign_in(at))
                 timeline.say(await _to_the_board(at))
+                timeline.say(await _to_the_figures(at))
                 await asyncio.Event().wait()
     return 0 if result.everyone_learnt else SOMEBODY_WAS_NOT_TOLD
 
@@ -173,6 +175,13 @@ async def _sign_in(at: Settings) -> str:
 async def _to_the_board(at: Settings) -> str:
     """How to see the night as the out-of-hours team sees it."""
     return f"See the handover board, as {WORKER}, within 30 minutes and once: {await sign_in_url(at)}"
+
+
+async def _to_the_figures(at: Settings) -> str:
+    """How to see what the partnership sees of it."""
+    if (url := await analyst.sign_in_url(at)) is None:
+        return ""
+    return f"See the partnership's figures, as {analyst.ANALYST}, within 30 minutes and once: {url}"
 
 
 def _say_where(status: Status, say: Callable[[str], None]) -> None:
