@@ -29,7 +29,7 @@ class Issuer:
 def claims(client: str, **other: Any) -> dict[str, Any]:
     """What a good token says; None leaves a claim out."""
     now = int(time.time())
-    said = {"iss": NAME, "aud": AUDIENCE, "client_id": client, "iat": now, "exp": now + 300} | other
+    said = {"iss": NAME, "aud": AUDIENCE, "client_id": client, "iat": now, "exp": now + 3600} | other
     return {name: value for name, value in said.items() if value is not None}
 
 
