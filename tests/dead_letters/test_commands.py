@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import signal
+import sys
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import pytest
 from confluent_kafka.admin import (
     AclBinding,
     AclBindingFilter,
@@ -22,9 +25,9 @@ from services.bus.broker import Record
 from services.bus.events import OperatorActed, PoliceNotified
 from services.bus.heard import RETRY_HEADER, hear
 from services.bus.run import broker_for
+from services.bus.settings import ROOT
 from services.operating import acts
 from services.operating.letters import State
-from services.operating.retrying import Retrying
 from tests.dead_letters.conftest import Desk, begin_anew
 from tests.dead_letters.samples import MARK, NOTIFICATIONS, PLACES, maya, reported, whose
 
@@ -161,27 +164,27 @@ class denied:  # noqa: N801 - reads as a sentence
             future.result(10)
 
 
-class Crash(Exception):
-    """The process ended here."""
+KILLED = """
+import os, runpy, signal, sys
+from services.operating.retrying import Retrying
+setattr(Retrying, sys.argv.pop(1), lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL))
+runpy.run_module("services.cli", run_name="__main__")
+"""
+"""`safebus`, killed as `kill -9` does once it comes to that step of a retry."""
 
 
-async def test_killed_in_the_middle_and_run_again_nothing_has_an_effect_twice(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Before it is sent, and after. What is begun stands in the log; the second run sends again what may have been
-    sent, and it has one effect."""
+async def test_killed_in_the_middle_and_run_again_nothing_has_an_effect_twice(desk: Desk) -> None:
+    """By SIGKILL, before it is sent, and after. What is begun stands in the log; the second run sends again what may
+    have been sent, and it has one effect."""
     async with troubles(desk):
         one, two = (letter for letter in await desk.letters() if letter.code == "not_in_directory")
         await desk.publish("local-authority", maya(desk.tag))
 
-        def crash(*_: object, **__: object) -> None:
-            raise Crash
-
         for letter, step in ((one, "_send"), (two, "_note")):
-            with monkeypatch.context() as patched:
-                patched.setattr(Retrying, step, crash)
-                with pytest.raises(Crash):
-                    await desk.safebus("dead-letters", "retry", letter.id)
+            words = ("-c", KILLED, step, "dead-letters", "retry", letter.id)
+            process = await asyncio.create_subprocess_exec(sys.executable, *words, cwd=ROOT, stdout=PIPE, stderr=PIPE)
+            _, said = await process.communicate()
+            assert process.returncode == -signal.SIGKILL, said.decode()
             assert [act.act.value for act in await acts_of(desk, letter.id)] == ["RETRYING"]
         dry = await desk.safebus("dead-letters", "retry", one.id, two.id, "--dry-run")
         assert dry.text.count("begun before") == 2
