@@ -101,13 +101,16 @@ async def test_offsets_that_were_set_back_or_beyond_the_log_are_seen(here: House
 
 
 async def test_a_reader_that_is_killed_is_noticed(here: House) -> None:
-    """kill -9: connected and ok, then stopped at the second look after the broker has missed its heartbeats."""
-    command = [sys.executable, "-m", "tests.lag_monitor.victim", here.service, here.plain, here.compact]
+    """kill -9: connected and ok, then stopped at the second look after the broker has missed its heartbeats. What waits
+    in a topic that it may read, and does not ask for, is not waiting for it."""
+    await here.write(0, "x", "y", topic=here.compact)
+    command = [sys.executable, "-m", "tests.lag_monitor.victim", here.service, here.plain]
     environment = here.broker.environment | {"SAFEBUS_PRINCIPAL": here.broker.admin_name}
     reader = subprocess.Popen(command, env=environment, cwd=ROOT)  # noqa: ASYNC220
     watch = Watch(here.at)
     try:
-        await looked(watch, lambda found: here.group(found).why == "everything is read")
+        found = here.group(await looked(watch, lambda found: here.group(found).why == "everything is read"))
+        assert {one.topic for one in found.partitions} == {here.plain}
         reader.send_signal(signal.SIGKILL)
         found = here.group(await looked(watch, lambda found: here.group(found).verdict is Verdict.stopped))
         assert (found.members, found.state, found.why) == (0, "empty", "no process of it is connected")

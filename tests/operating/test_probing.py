@@ -12,7 +12,10 @@ import pytest
 import sqlalchemy as sa
 from prometheus_client import REGISTRY
 
-from services.bus.codec import event_types
+from services.bus.batch import Batch
+from services.bus.claims import Claims
+from services.bus.codec import Codec, event_types
+from services.bus.directory import DirectoryTable
 from services.bus.envelope import Envelope, Event
 from services.bus.events import ProbeHeard, ProbeSent
 from services.bus.heard import Heard
@@ -21,8 +24,10 @@ from services.bus.probes import answer, probed
 from services.bus.projection import Projection
 from services.bus.service import Service
 from services.bus.settings import HERE, Settings
+from services.bus.store import Store
 from services.lag_monitor.probing.kept import Answer, Probes
 from services.lag_monitor.probing.prober import Prober, probing
+from tests.bus.plain import NOTER, MemoryRegistry
 from tests.operating.exposed import CATALOGUE
 
 NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
@@ -101,6 +106,41 @@ def test_nobody_outside_hears_a_probe() -> None:
     assert CATALOGUE.topics_read_by("probe") == (ProbeHeard.topic,)
     fields = {name for kind in (sent, heard) for name in event_types()[kind.name].model_fields}
     assert fields == {"probe_id", "sent_at", "service"}
+
+
+async def test_a_probe_is_answered_and_not_remembered(tmp_path: Path) -> None:
+    """One a minute would be half a million remembered ids a year; heard twice, it is answered twice under one id."""
+    service = probed(NOTER)
+    store = Store(f"sqlite:///{tmp_path}/noter.db", service.name)
+    store.open()
+    codec = Codec(MemoryRegistry(), {ProbeHeard.topic: "probe_id"})
+    await codec.prepare([ProbeHeard.topic])
+    event = said(service.name)
+    record = MemoryRecord(ProbeSent.topic, 0, 0, b"probe-1", b"", [], int(NOW.timestamp() * 1000))
+    heard = Heard(record, event=event, envelope=event.envelope, id=b"i" * 16, digest=b"d" * 16)
+    outcomes: list[tuple[str, str]] = []
+    answers: list[str] = []
+    for _ in range(2):
+        with store.transaction() as work:
+            batch = Batch(
+                service, codec, DirectoryTable().within(work.connection), Claims(str(tmp_path)),
+                now=NOW, keep_ids=timedelta(days=400), max_bytes=1_000_000,
+            )  # fmt: skip
+            done = batch.decide(work, [heard], {ProbeSent.topic: "topic-id"})
+            outcomes += done.counts
+            answers += [output.id for output in done.outputs]
+            assert work.seen([heard.id]) == {}
+    store.close()
+    assert outcomes == [(ProbeSent.topic, "done")] * 2
+    assert len(answers) == 2
+    assert len(set(answers)) == 1
+
+
+def test_a_service_that_was_down_for_weeks_needs_no_recovery_for_a_probe() -> None:
+    """What it has not read and is removed stops a service, whatever it was."""
+    days = CATALOGUE.topics[ProbeSent.topic].retention_days
+    assert days is not None
+    assert days >= 30
 
 
 def test_silence_is_told_after_three_probes(tmp_path: Path) -> None:
