@@ -136,8 +136,9 @@ class Figures:
     """Events that have not been read yet; 0 when the figures are complete."""
     not_counted: tuple[tuple[str, int], ...]
     """Topic and number of its events that could not be decoded, over all time; each misses from some figure."""
-    began: datetime | None = None
-    """UTC. When the first police notification was said that is known; what was before it is nobody's repeat here."""
+    began: date | None = None
+    """The London month, by its first day, of the first police notification that is known; not its moment, which would
+    tell of one child. What was before it is no repeat here."""
 
     def __getitem__(self, measure: str) -> Measure:
         """The measure with that id.

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from datetime import datetime
+from datetime import date
 from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
 
+from services.performance_data.counting.tables import day_of
 from services.performance_data.facts import (
     Alerted,
     Asked,
@@ -22,7 +23,6 @@ from services.performance_data.facts import (
     Organisation,
     Shared,
     Unreadable,
-    moment,
 )
 from services.performance_data.measures import NOT_KNOWN, WITHHELD
 
@@ -111,9 +111,10 @@ class Known:
         return self.first(Notified, lambda one: (one.child, one.incident), lambda one: one.at)
 
     @property
-    def began(self) -> datetime | None:
-        """When the first notification was said; None where there is none."""
-        return moment(min(one.at for one in self.notifications)) if self.notifications else None
+    def began(self) -> date | None:
+        """The first day of the month in which the first notification was said; None where there is none."""
+        day = day_of(min(one.at for one in self.notifications)) if self.notifications else None
+        return day.replace(day=1) if day else None
 
     @cached_property
     def contacts(self) -> list[Contacted]:

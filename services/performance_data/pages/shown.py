@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 
-from services.bus.calendar import LONDON
 from services.performance_data.measures import Figures, Measure
 from services.performance_data.pages import cells, words
 from services.performance_data.pages.cells import Table
@@ -107,10 +106,10 @@ def _cautions(figures: Figures) -> list[str]:
     ]
     if figures.outside and said:
         said.append(RUNNING)
-    if figures.began and figures.months[0] < _a_year_after(figures.began):
+    if figures.began and figures.months[0] <= figures.began.replace(year=figures.began.year + 1):
         said.append(
-            f"What was before {words.made(figures.began)} is not known here: in the 12 months after it, re-referrals "
-            "and repeat incidents are more than these figures say."
+            f"No incident before {words.month(figures.began)} is known here: until 12 months after it, re-referrals "
+            "and repeat incidents may be more than these figures say."
         )
     if figures.behind:
         said.append(f"The figures are incomplete: {_events(figures.behind)} not been read yet.")
@@ -119,12 +118,6 @@ def _cautions(figures: Figures) -> list[str]:
         for topic, number in figures.not_counted
     ]
     return said
-
-
-def _a_year_after(moment: datetime) -> date:
-    """The first day of the month of which a whole year before it is known."""
-    here = moment.astimezone(LONDON)
-    return date(here.year + 1 + here.month // 12, here.month % 12 + 1, 1)
 
 
 def _events(number: int) -> str:
