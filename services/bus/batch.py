@@ -99,6 +99,9 @@ class Batch:
         self._now, self._oldest, self._max_bytes = now, now - keep_ids, max_bytes
         self._said_at = now.isoformat().encode()
         self._rang, self._before = rang, count(FIRST)
+        self.unheard_until: datetime | None = None
+        """In a replay of the past: an alarm that would say something, and of which nothing stands, did not ring then,
+        since its service was down. It waits until this."""
         self._may_say = {*service.emits, DeadLetter}
         self._views: dict[str, View] = {}
         self._rows: dict[str, StateRow] = {}
@@ -238,6 +241,9 @@ class Batch:
             before = len(self.round.outputs)
             try:
                 said = () if rang and rang.whole else distinct(self.service.decide(alarm, view, self._directory))
+                if said and rang is None and self.unheard_until:
+                    self._snoozed[row.key] = self.unheard_until
+                    continue
                 self._views[row.key] = _rung(view, alarm, due)
                 ordinals[place] = self._say_of(alarm, row.key, said, place, offsets[place], count(ordinals[place]))
                 self.round.counts[row.topic, "rung"] += 1

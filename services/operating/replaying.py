@@ -19,12 +19,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from services.bus.access import Access
-from services.bus.batch import Round
+from services.bus.batch import Batch, Round
 from services.bus.broker import Partition, Reader
 from services.bus.clock import Clock
 from services.bus.codec import Codec
 from services.bus.errors import UserMistake
 from services.bus.events import DeadLetter
+from services.bus.heard import Heard
 from services.bus.loop import Loop
 from services.bus.metrics import HEARD
 from services.bus.recovery import Recovery
@@ -64,6 +65,9 @@ class _Silent(Recovery):
     def reader(self, reader: Reader) -> Reader:
         return reader  # a SilentReader has that order already
 
+    def _was_done(self, h: Heard, place: str) -> bool:
+        return True  # nothing is read that the service had not decided, and whatever died was found
+
     def keep_unsent(self, done: Round) -> None:
         self.replayed += len(done.outputs)
         done.outputs.clear()
@@ -82,13 +86,20 @@ class _Then(Clock):
 
 
 class _Beside(Loop):
-    """The loop, but for the clock: what was due before an event was taken in rings before it is decided, as it did."""
+    """The loop, but for the clock: what was due before an event was taken in rings before it is decided, as it did; but
+    what then said nothing, and would say something, rings at the end, as its service was down when it was due."""
 
     def __init__(self, service: Service, silent: SilentBroker, store: Store, codec: Codec, then: _Then, **more: Any):
         super().__init__(service, silent, store, codec, clock=then, **more)
         self._silent, self._then, self._last = silent, then, then.moment
         # A demo's clock is not the broker's, so there moments ring at the end, all at once.
         self._by_the_log = more["settings"].clock_file is None
+        self._at_the_end = False
+
+    def _batch(self, work: Work) -> Batch:
+        batch = super()._batch(work)
+        batch.unheard_until = None if self._at_the_end else self._last
+        return batch
 
     async def _ring(self) -> None:
         if self.service.on_alarm is None or not self.partitions.known:
@@ -96,9 +107,10 @@ class _Beside(Loop):
         upcoming = await self._silent.upcoming()
         if upcoming is not None and not self._by_the_log:
             return
+        self._at_the_end = upcoming is None
         until = self._last if upcoming is None else min(upcoming, self._last)
         while (first := await self._in_thread(self._with_work, Work.next_alarm)) is not None:
-            if first > until.timestamp() * 1_000_000:
+            if first > until.timestamp() * 1_000_000 or (not self._at_the_end and until == self._last):
                 break
             self._then.moment = datetime.fromtimestamp(first / 1_000_000, UTC) if self._by_the_log else self._last
             await self._in_thread(self._transact_alarms, first)
@@ -134,7 +146,7 @@ async def _replayed(service: Service, at: Settings, folder: Path, scratch: Scrat
         access.close()
     store = Store(f"sqlite:///{folder}/replayed.db", service.name, projection=service.projection)
     silent = SilentBroker(broker, until)
-    recovery = _Silent(service.name, silent, [DeadLetter.topic])
+    recovery = _Silent(service.name, silent, [*service.says, DeadLetter.topic])
     before = _events(service.name)
     await _Beside(service, silent, store, codec_for(at), _Then(moment), settings=at, recovery=recovery).run()
     await asyncio.to_thread(_take_replayed, f"sqlite:///{folder}/replayed.db", scratch, tables)

@@ -120,6 +120,25 @@ async def test_a_moment_rings_in_a_replay_where_it_rang(desk: Desk) -> None:
     assert (found.code, found.json["differences"]) == (0, []), found.text
 
 
+async def test_what_was_due_while_its_service_was_down_rings_in_no_replay(desk: Desk) -> None:
+    """It was done before the service came back, so it was never missed, whatever the clock said meanwhile."""
+    begin_anew(desk, [DEADLINES])
+    await desk.publish("local-authority", *PLACES)
+    owed = {"deadline_id": uuid4(), "child_id": f"theo-{desk.tag}", "kind": DeadlineKind.MATCH_BY_PERSON}
+    due = datetime.now(UTC) + timedelta(seconds=0.3)
+    owing = {"owed_role": Role.MASH, "escalate_to": "mash:825", "location_confidential": False}
+    await desk.publish(
+        "police-notifications", DeadlineSet(**owed, **owing, due_by=due, needs_hidden_confirmation=False)
+    )
+    await asyncio.sleep(1.3)  # longer than one batch of a replay spans
+    await desk.publish("police-notifications", DeadlineMet(**owed, due_by=due, met_at=due, late=False))
+    async with desk.running(DEADLINES):
+        await desk.quiet(DEADLINES)
+        assert '"missed"' not in str(kept(desk, DEADLINES)["state"])
+        found = await desk.safebus("replay", DEADLINES.name, "--json")
+    assert (found.code, found.json["differences"]) == (0, []), found.text
+
+
 async def test_a_mistake_is_told_in_a_sentence(desk: Desk) -> None:
     """No such service, no database of it here, a topic that it does not say."""
     for words, sentence in (
