@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
-from services.bus.calendar import local
+LONDON = ZoneInfo("Europe/London")
+"""Not services/bus/calendar.py's, which brings every bank holiday into a process that must stay small: 3 MiB."""
 
 
 def number(value: float) -> str:
@@ -48,14 +50,13 @@ def size(count: float) -> str:
 
 def clock(moment: datetime) -> str:
     """14:05:09, as the clock on the wall shows it"""
-    return f"{local(moment):%H:%M:%S}"
+    return f"{moment.astimezone(LONDON):%H:%M:%S}"
 
 
 def moment(at: datetime, now: datetime) -> str:
     """14:05:09; Wed 25 Nov, 14:05 on another day"""
-    there, here = local(at), local(now)
-    same_day = there is not None and here is not None and there.date() == here.date()
-    return clock(at) if same_day or there is None else f"{there:%a} {there.day} {there:%b}, {there:%H:%M}"
+    there, here = at.astimezone(LONDON), now.astimezone(LONDON)
+    return clock(at) if there.date() == here.date() else f"{there:%a} {there.day} {there:%b}, {there:%H:%M}"
 
 
 def since(moment: datetime, now: datetime) -> str:
