@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import secrets
 import time
-from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,11 +13,11 @@ from authlib.oidc.core import CodeIDToken
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
-from pydantic_core import from_json, to_json
 
 from services.bus.errors import Surroundings
 from services.bus.settings import Settings
-from services.people.site import Site, Terms
+from services.people.pending import NoSecondFactor, Pending, SignInRefused
+from services.people.site import Terms
 
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 """Signatures by the issuer's private key; nothing that a client's secret or nobody at all could have made."""
@@ -42,46 +39,6 @@ FRESH = 300
 LEEWAY = 60
 KEYS_FOR = 3600.0
 FETCH_AGAIN = 60.0
-
-
-class SignInRefused(Exception):
-    """The issuer's answer does not prove who this is. `reason` is a code for the log."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
-class NoSecondFactor(SignInRefused):
-    """Who it is was proved, but by one factor alone."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """A sign-in that has begun, as the browser that began it keeps it; of no use to anybody else."""
-
-    state: str
-    nonce: str
-    verifier: str
-    entry: str | None
-    """The id of the entry to go to afterwards."""
-
-    @classmethod
-    def new(cls, entry: str | None) -> Pending:
-        return cls(secrets.token_urlsafe(32), secrets.token_urlsafe(32), secrets.token_urlsafe(48), entry)
-
-    def cookie(self) -> str:
-        return base64.urlsafe_b64encode(to_json(asdict(self))).decode().rstrip("=")
-
-    @classmethod
-    def of(cls, cookie: str, site: Site[Any]) -> Pending | None:
-        """What `cookie` made, or None: a browser may send anything."""
-        try:
-            said = from_json(base64.urlsafe_b64decode(cookie + "=" * (-len(cookie) % 4)))
-            made = cls(str(said["state"]), str(said["nonce"]), str(said["verifier"]), said["entry"])
-        except (ValueError, TypeError, KeyError):
-            return None
-        return made if made.entry == site.valid(made.entry) else None
 
 
 class Issuer:

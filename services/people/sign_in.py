@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Awaitable, Callable
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import sqlalchemy as sa
 import structlog
@@ -14,10 +14,13 @@ from fastapi.responses import RedirectResponse
 from starlette.responses import Response
 
 from services.people import sessions
-from services.people.oidc import Issuer, NoSecondFactor, Pending, SignInRefused
 from services.people.pages import Pages, Refused
+from services.people.pending import NoSecondFactor, Pending, SignInRefused
 from services.people.site import HAND_ON
 from services.people.visit import form_of, person_of, tell, token_of
+
+if TYPE_CHECKING:
+    from services.people.oidc import Issuer
 
 log = structlog.get_logger()
 
@@ -196,6 +199,8 @@ class Door:
         if not at.oidc_issuer or not terms.client_id:
             raise Refused(404, "Page not found", "Signing in with an account is not set up here.")
         if not hasattr(state, "issuer"):
+            from services.people.oidc import Issuer  # most installations' pages never need it
+
             state.issuer = Issuer(at, terms)
         issuer: Issuer = state.issuer
         return issuer

@@ -17,7 +17,8 @@ from services.bus.settings import Settings
 from services.partner_gateway.door.app import application
 from services.partner_gateway.door.context import Gateway
 from services.partner_gateway.person.site import SITE
-from services.people.oidc import FRESH, Pending
+from services.people.oidc import FRESH
+from services.people.pending import Pending
 from tests.partner_gateway import people
 from tests.partner_gateway.conftest import tell
 from tests.partner_gateway.issuer import CLIENT, SECRET, LocalIssuer, local_issuer

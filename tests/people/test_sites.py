@@ -10,7 +10,7 @@ import pytest
 
 import services.people
 from services.people import sessions
-from services.people.oidc import Pending
+from services.people.pending import Pending
 from tests.partner_gateway.issuer import local_issuer
 from tests.people.sites import SECRET, Place, a_place, csrf_of
 
