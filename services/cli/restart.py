@@ -36,12 +36,13 @@ def restart(name: str) -> None:
                 os.kill(before.pid, signal.SIGTERM)
         except PermissionError:
             raise UserMistake(f"{name} runs as another user; ask that user to restart it") from None
-    until, now = time.monotonic() + WITHIN, before
+    until, now, doing = time.monotonic() + WITHIN, before, ""
     with Screen() as screen:
         while now.pid in (None, before.pid) or now.state != "ready":
             if time.monotonic() > until or now.state == "stopped":
                 raise Surroundings(f"{name} is not ready again: {now.why or now.state}; see {now.log}")
-            screen.doing(f"{name}: {now.why or ('stopping' if now.pid == before.pid else now.state)}")
+            if (said := f"{name}: {now.why or ('stopping' if now.pid == before.pid else now.state)}") != doing:
+                screen.doing(doing := said)
             time.sleep(LOOK)
             now = _process(at, name)
     typer.echo(f"{name} runs again, process {now.pid}")
