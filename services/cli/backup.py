@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import typer
@@ -15,7 +16,7 @@ from services.operating.backup import Manifest, back_up, elsewhere, put_back
 def backup(folder: Path, as_json: bool) -> None:
     at = settings()
     with Screen() as screen:
-        made = back_up(at, folder, screen.doing)
+        made = back_up(at, folder, _once(screen.doing))
     _tell(made, folder, as_json)
     if as_json:
         return
@@ -31,7 +32,7 @@ def backup(folder: Path, as_json: bool) -> None:
 def restore(folder: Path, as_json: bool) -> None:
     at = settings()
     with Screen() as screen:
-        made = put_back(at, folder, screen.doing)
+        made = put_back(at, folder, _once(screen.doing))
     _tell(made, folder, as_json)
     if as_json:
         return
@@ -46,3 +47,16 @@ def restore(folder: Path, as_json: bool) -> None:
 def _tell(made: Manifest, folder: Path, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps({"folder": str(folder), "files": len(made.files), "made_at": made.made_at.isoformat()}))
+
+
+def _once(say: Callable[[str], object]) -> Callable[[str], None]:
+    """Of the files of one folder, say it of the first."""
+    said = set[str]()
+
+    def of(sentence: str) -> None:
+        folder = sentence.partition("/")[0]
+        if folder not in said:
+            said.add(folder)
+            say(folder)
+
+    return of
