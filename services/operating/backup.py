@@ -27,7 +27,7 @@ from services.supervisor.status import running
 
 MANIFEST = "backup.json"
 OF_THIS_RUN = ("run", "logs", "gateway.json", "board.json", "performance.json", "performance")
-"""Where processes are and what they said, of no use to another run; and what `safebus performance rebuild` makes anew."""
+"""Where processes are and what they said, of no use to another run; and what `performance rebuild` makes anew."""
 SERVERS = ("kafka", "registry")
 """The embedded servers' folders begin with these names."""
 BESIDE = ("-wal", "-shm", ".lock", ".index", ".timeindex")
