@@ -26,7 +26,7 @@ from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException
 from services.bus.broker import Record
 from services.bus.codec import Codec
 from services.bus.errors import Surroundings, Unacknowledged
-from services.bus.events import ChildMatched, DeadLetter, DeadlineMet
+from services.bus.events import ChildMatched, DeadLetter, DeadlineMet, ProbeHeard, ProbeSent
 from services.bus.heard import hear
 from services.bus.kafka import ANSWER_WITHIN, KafkaBroker
 from services.bus.publish import Publisher
@@ -39,6 +39,7 @@ from tests.faults.victim import begin
 logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it says a line for each try at a broker that is away
 
 HEARD, SAID = ChildMatched.topic, DeadlineMet.topic
+PROBES = (ProbeSent.topic, ProbeHeard.topic)
 PARTITIONS = 3
 NURSERY = multiprocessing.get_context("forkserver")
 """Starts processes that have imported everything already: a second each, of which the tests start some fifty."""
@@ -161,7 +162,11 @@ class House:
             await self._reader.stop()
 
     def make_topics(self, *names: str) -> None:
-        """Delete and make again, by default all that there are."""
+        """Delete and make again, by default all that there are. Those of the probes, which every service hears besides,
+        stay as they are."""
+        for name in PROBES:
+            with suppress(KafkaException):  # it is there from the test before
+                self.broker.topic(name, partitions=1)
         for name in names or (HEARD, SAID, DeadLetter.topic):
             with suppress(KafkaException):
                 self.broker.admin.delete_topics([name])[name].result(SECONDS)
