@@ -43,7 +43,7 @@ DOORS = {
 files of each that are as pure as any room's."""
 
 LONG = {
-    "bus/batch.py": "one transaction's decisions, events and alarms alike: both stand on all that it has read and written",
+    "bus/batch.py": "one transaction, of events and of alarms: both stand on all that it has read and written",
     "bus/events.py": "generated from the schemas",
     "bus/loop.py": "the one loop: apart, its steps could not be read in the order in which they must happen",
 }
