@@ -32,7 +32,7 @@ def left_out(at: Settings) -> dict[str, str]:
     return {
         name: f"{name} is not run: it needs {EXTRAS[name][0]}; pip install 'safebus[{EXTRAS[name][1]}]' brings it"
         for name in catalogue.load(at.catalogue).processes
-        if name in EXTRAS and find_spec(EXTRAS[name][0]) is None
+        if name in EXTRAS and EXTRAS[name][0] not in sys.modules and find_spec(EXTRAS[name][0]) is None
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import date
 from importlib.util import find_spec
 from pathlib import Path
@@ -51,6 +52,7 @@ async def test_no_figures_where_the_room_does_not_run(tmp_path: Path) -> None:
 def test_without_the_extra_the_room_is_left_out_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything else is run; the sentence names what to install."""
     assert rooms.left_out(Settings()) == {}
+    monkeypatch.delitem(sys.modules, "faust", raising=False)  # another test may have had it
     monkeypatch.setattr(
         "services.supervisor.rooms.find_spec", lambda name: None if name == "faust" else find_spec(name)
     )
