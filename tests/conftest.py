@@ -40,12 +40,12 @@ examples.load_profile("any machine")
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """How many processes `pytest -n auto` shares the tests among: two, since a test waits for half of its time.
+    """How many processes `pytest -n auto` shares the tests among: three, since a test waits for half of its time.
 
     On a broker that somebody else runs none but this one: there the contract's topics are there once, and tests make
     them anew.
     """
-    return 0 if "SAFEBUS_BOOTSTRAP_SERVERS" in os.environ else 2
+    return 0 if "SAFEBUS_BOOTSTRAP_SERVERS" in os.environ else 3
 
 
 @pytest.hookimpl(optionalhook=True)
