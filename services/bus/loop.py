@@ -30,6 +30,7 @@ from services.bus.events import DeadLetter
 from services.bus.health import Health
 from services.bus.heard import hear
 from services.bus.metrics import BATCH, HEARD, REDONE, UNSENT
+from services.bus.ordered import in_order
 from services.bus.outgoing import Outgoing
 from services.bus.partitions import Partitions
 from services.bus.recovery import Recovery
@@ -247,9 +248,8 @@ class Loop:
 
     async def _commit(self, polled: Polled) -> None:
         """Decide and commit one batch, then start sending what it led to."""
-        records = [record for partition in polled.values() for record in partition]
-        if self._recovery:
-            records.sort(key=lambda record: record.timestamp)  # as the service heard them, about
+        # A recovery hears them about as the service did.
+        records = in_order(polled.values()) if self._recovery else [r for records in polled.values() for r in records]
         await self._patiently(partial(self._codec.learn, records))
         acknowledged = dict(self._out.acknowledged)
         began_ns = time.time_ns()

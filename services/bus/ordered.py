@@ -9,12 +9,17 @@ from __future__ import annotations
 import time
 from collections import defaultdict, deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from heapq import heapify, heappop, heapreplace
+from heapq import heapify, heappop, heapreplace, merge
 
 from services.bus.broker import Partition, Reader, Record
 
 MANY, FEW = 2000, 500
 """Records of one partition that wait here at most, and at how many more are fetched."""
+
+
+def in_order(partitions: Iterable[Sequence[Record]]) -> list[Record]:
+    """Their records by the broker's time, and each partition's in its own order even where that clock was set back."""
+    return list(merge(*partitions, key=lambda record: record.timestamp))
 
 
 class InOrder:
