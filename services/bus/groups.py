@@ -6,7 +6,6 @@ that it does not coordinate the group, as it does while it loads what it coordin
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
 
 from aiokafka import errors as kafka_errors
@@ -14,8 +13,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.protocol.commit import OffsetFetchRequest
 
 from services.bus.broker import Partition
-from services.bus.errors import NotPermitted, Surroundings
 from services.bus.kafka import ANSWER_WITHIN, KafkaBroker
+from services.bus.translating import translated
 
 
 async def committed(broker: KafkaBroker, groups: Iterable[str]) -> dict[str, dict[Partition, int]]:
@@ -26,17 +25,12 @@ async def committed(broker: KafkaBroker, groups: Iterable[str]) -> dict[str, dic
         Surroundings: the broker is away, or has only just begun.
     """
     admin = Groups(**broker.aiokafka())
-    try:
-        async with asyncio.timeout(ANSWER_WITHIN):
-            await admin.start()
-            try:
-                return {group: await admin.offsets_of(group) for group in groups}
-            finally:
-                await admin.close()
-    except (kafka_errors.GroupAuthorizationFailedError, kafka_errors.TopicAuthorizationFailedError) as error:
-        raise NotPermitted(f"the broker does not let {broker.principal} see a group's offsets") from error
-    except (kafka_errors.KafkaError, OSError, TimeoutError) as error:
-        raise Surroundings(f"the broker did not say how far groups have read ({type(error).__name__})") from error
+    async with translated(broker.principal, "asking how far groups have read", ANSWER_WITHIN):
+        await admin.start()
+        try:
+            return {group: await admin.offsets_of(group) for group in groups}
+        finally:
+            await admin.close()
 
 
 class Groups(AIOKafkaAdminClient):  # type: ignore[misc]

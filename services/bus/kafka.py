@@ -7,19 +7,20 @@ import logging
 import ssl
 import time
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
 from functools import lru_cache
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka import errors as kafka_errors
 from aiokafka.partitioner import murmur2
-from confluent_kafka import KafkaError, KafkaException, TopicCollection
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection
+from confluent_kafka import TopicPartition as TopicPartitionAsked
+from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from services.bus.broker import Partition, Record, Sending
-from services.bus.errors import MustStop, NotPermitted, SafebusError, Surroundings, Unacknowledged
+from services.bus.errors import NotPermitted, Surroundings, Unacknowledged
 from services.bus.settings import Settings
+from services.bus.translating import translated
 
 ANSWER_WITHIN = 5.0
 """Seconds after which a broker that does not answer a question about itself is away."""
@@ -30,42 +31,6 @@ OVERHEAD = 65_536
 _silent = logging.getLogger("safebus.librdkafka")
 _silent.addHandler(logging.NullHandler())
 _silent.propagate = False
-
-_REFUSED = (
-    kafka_errors.AuthenticationFailedError,
-    kafka_errors.SaslAuthenticationFailed,
-    kafka_errors.TopicAuthorizationFailedError,
-    kafka_errors.GroupAuthorizationFailedError,
-    kafka_errors.ClusterAuthorizationFailedError,
-)
-
-
-@asynccontextmanager
-async def _translated(principal: str, doing: str, within: float | None = None) -> AsyncIterator[None]:
-    """The broker's errors in our own tree; the cause is kept for the log, the message tells a person what to do.
-
-    Args:
-        within: seconds until the broker is away; of itself aiokafka tries for ever: measured.
-    """
-    try:
-        async with asyncio.timeout(within):
-            yield
-    except SafebusError:
-        raise
-    except _REFUSED as error:
-        raise NotPermitted(f"the broker refused {principal} when {doing}: {_why(error)}") from error
-    except kafka_errors.OffsetOutOfRangeError as error:
-        raise MustStop(f"an offset of {principal} is no longer in the log; see `safebus recover`") from error
-    except (kafka_errors.KafkaError, OSError, TimeoutError) as error:
-        if "uthentication" in str(error):
-            raise NotPermitted(f"the broker refused {principal}: wrong user or password") from error
-        raise Surroundings(f"the broker is away when {doing} ({type(error).__name__})") from error
-
-
-def _why(error: Exception) -> str:
-    if "uthentication" in type(error).__name__:
-        return "wrong user or password"
-    return f"{type(error).__name__}: topics.yaml does not allow it, or `safebus topics apply` has not been run"
 
 
 def _wrong_password(error: KafkaError) -> bool:
@@ -137,7 +102,7 @@ class KafkaBroker:
             isolation_level="read_committed",
             fetch_max_wait_ms=100,
         )
-        async with _translated(self.principal, "reading whole topics"):
+        async with translated(self.principal, "reading whole topics"):
             await consumer.start()
             try:
                 everything = consumer.assignment()
@@ -178,6 +143,53 @@ class KafkaBroker:
                 found[name] = str(described.topic_id)
         return found
 
+    async def partition_counts(self) -> dict[str, int]:
+        """How many partitions each topic has that this principal sees."""
+        try:
+            found = await asyncio.to_thread(self._ask().list_topics, timeout=ANSWER_WITHIN)
+        except KafkaException as error:
+            raise self._away(error) from error
+        return {name: len(topic.partitions) for name, topic in found.topics.items()}
+
+    async def begins(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
+        """The offset of each one's first record."""
+        return await self._bounds(partitions, OffsetSpec.earliest())
+
+    async def ends(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
+        """The offset that each one's next record gets."""
+        return await self._bounds(partitions, OffsetSpec.latest())
+
+    async def _bounds(self, partitions: Iterable[Partition], which: OffsetSpec) -> dict[Partition, int]:
+        return {p: found.offset for p, found in (await self.offsets(dict.fromkeys(partitions, which))).items()}
+
+    async def offsets(self, wanted: Mapping[Partition, OffsetSpec]) -> dict[Partition, Any]:
+        """Offset and time of the record that each specification means. It takes the right to describe, not to read.
+
+        Raises:
+            NotPermitted: this principal may not see one of the topics.
+            Surroundings: the broker is away.
+        """
+        if not wanted:
+            return {}
+        asked = {TopicPartitionAsked(*p): spec for p, spec in wanted.items()}
+        how = {"isolation_level": IsolationLevel.READ_COMMITTED, "request_timeout": ANSWER_WITHIN}
+        try:
+            futures = self._ask().list_offsets(asked, **how)
+        except KafkaException as error:
+            raise self._away(error) from error
+        return {(at.topic, at.partition): await self._answer(future) for at, future in futures.items()}
+
+    async def remove_before(self, offsets: Mapping[Partition, int]) -> None:
+        """Delete every record below these offsets, for ever; what a room keeps for itself, that is.
+
+        Raises:
+            NotPermitted: this principal may not.
+            Surroundings: the broker is away.
+        """
+        asked = [TopicPartitionAsked(*p, offset) for p, offset in offsets.items() if offset > 0]
+        for future in self._ask().delete_records(asked).values() if asked else ():
+            await self._answer(future)
+
     async def _answer(self, future: Any, *, missing_is_none: bool = False) -> Any:
         answer = asyncio.wrap_future(future)
         answer.add_done_callback(lambda done: done.cancelled() or done.exception())  # or asyncio complains of the last
@@ -198,8 +210,13 @@ class KafkaBroker:
                 return None
             if "AUTH" in name:
                 raise NotPermitted(f"the broker refused {self.principal} ({name})") from error
-            self._admin = None  # after a broker that stood still for long, one never found it again: seen
-            raise Surroundings(f"the broker is away ({name})") from error
+            raise self._away(error) from error
+
+    def _away(self, error: KafkaException) -> Surroundings:
+        """The next question is a new client's. After a broker that stood still for long one never found it again, and
+        after one that was killed it asks by an epoch that is no longer valid, FENCED_LEADER_EPOCH, for ever: seen."""
+        self._admin = None
+        return Surroundings(f"the broker is away ({error.args[0].name()})")
 
     async def close(self) -> None:
         """Let go of the admin connection."""
@@ -240,7 +257,7 @@ class KafkaReader(ConsumerRebalanceListener):  # type: ignore[misc]
         self.generation += 1
 
     async def start(self) -> None:
-        async with _translated(self._principal, "joining the group"):
+        async with translated(self._principal, "joining the group"):
             self._consumer.subscribe(self._topics, listener=self)
             await self._consumer.start()
 
@@ -251,7 +268,7 @@ class KafkaReader(ConsumerRebalanceListener):  # type: ignore[misc]
         return {(tp.topic, tp.partition) for tp in self._consumer.assignment()}
 
     async def poll(self, most: int, timeout_ms: int) -> Mapping[Partition, Sequence[Record]]:
-        async with _translated(self._principal, "reading"):
+        async with translated(self._principal, "reading"):
             return await self._consumer.getmany(max_records=most, timeout_ms=timeout_ms)  # type: ignore[no-any-return]
 
     def seek(self, partition: Partition, offset: int) -> None:
@@ -264,16 +281,16 @@ class KafkaReader(ConsumerRebalanceListener):  # type: ignore[misc]
         self._consumer.resume(*(TopicPartition(*p) for p in partitions))
 
     async def positions(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
-        async with _translated(self._principal, "asking how far it has read", ANSWER_WITHIN):
+        async with translated(self._principal, "asking how far it has read", ANSWER_WITHIN):
             return {p: await self._consumer.position(TopicPartition(*p)) for p in partitions}
 
     async def committed(self, partitions: Iterable[Partition]) -> dict[Partition, int | None]:
-        async with _translated(self._principal, "reading its offsets", ANSWER_WITHIN):
+        async with translated(self._principal, "reading its offsets", ANSWER_WITHIN):
             return {p: await self._consumer.committed(TopicPartition(*p)) for p in partitions}
 
     async def commit(self, offsets: Mapping[Partition, int]) -> bool:
         try:
-            async with _translated(self._principal, "committing", ANSWER_WITHIN):
+            async with translated(self._principal, "committing", ANSWER_WITHIN):
                 await self._consumer.commit({TopicPartition(*p): offset for p, offset in offsets.items()})
         except Surroundings as error:
             lost = (
@@ -287,12 +304,12 @@ class KafkaReader(ConsumerRebalanceListener):  # type: ignore[misc]
         return True
 
     async def beginnings(self, partitions: Collection[Partition]) -> dict[Partition, int]:
-        async with _translated(self._principal, "asking where its logs begin", ANSWER_WITHIN):
+        async with translated(self._principal, "asking where its logs begin", ANSWER_WITHIN):
             found = await self._consumer.beginning_offsets([TopicPartition(*p) for p in partitions])
         return {(tp.topic, tp.partition): offset for tp, offset in found.items()}
 
     async def ends(self, partitions: Collection[Partition]) -> dict[Partition, int]:
-        async with _translated(self._principal, "asking where its logs end", ANSWER_WITHIN):
+        async with translated(self._principal, "asking where its logs end", ANSWER_WITHIN):
             found = await self._consumer.end_offsets([TopicPartition(*p) for p in partitions])
         return {(tp.topic, tp.partition): offset for tp, offset in found.items()}
 
@@ -329,7 +346,7 @@ class KafkaWriter:
         )
 
     async def start(self) -> None:
-        async with _translated(self._principal, "starting to write"):
+        async with translated(self._principal, "starting to write"):
             await self._producer.start()
 
     async def stop(self) -> None:
@@ -337,7 +354,7 @@ class KafkaWriter:
 
     async def know(self, topics: Iterable[str]) -> None:
         for topic in topics:
-            async with _translated(self._principal, f"asking for {topic}"):
+            async with translated(self._principal, f"asking for {topic}"):
                 self._partitions[topic] = len(await self._producer.partitions_for(topic))
 
     def partition_for(self, topic: str, key: bytes) -> int:

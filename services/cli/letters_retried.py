@@ -11,10 +11,10 @@ import typer
 from rich.text import Text
 
 from services.bus.errors import EXIT_DRIFT, UserMistake
+from services.bus.run import broker_for
 from services.bus.settings import settings
 from services.cli.letters_shown import BECAME, bar, columns, console
 from services.operating.acts import OPERATOR
-from services.operating.groups import Groups
 from services.operating.letters import SHORT, Letter
 from services.operating.plan import Plan, plan
 from services.operating.retrying import DONE, Outcome, Retrying
@@ -39,7 +39,7 @@ async def retried(
         UserMistake: the only one that was asked for cannot be retried.
     """
     at = settings()
-    planned = plan(chosen, everything, await Groups(at, OPERATOR).partitions(), named=named)
+    planned = plan(chosen, everything, await broker_for(at, OPERATOR).partition_counts(), named=named)
     if len(chosen) == 1 and planned.refused and not as_json and not dry_run:
         one, why = planned.refused[0]
         raise UserMistake(f"{one.id[:SHORT]} was not retried: {why}")

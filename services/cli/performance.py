@@ -79,7 +79,7 @@ def _forget(at: Settings, screen: Screen) -> None:
             screen.doing(f"ending {NAME}, process {pid}")
             _end(pid)
         screen.doing("throwing away what is kept")
-        forget(at)
+        asyncio.run(forget(at))
     finally:
         hold.release()
 

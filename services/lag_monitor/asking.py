@@ -5,20 +5,19 @@ Groups' offsets are asked for as bus/groups.py does.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from aiokafka import errors as kafka_errors
-from confluent_kafka import IsolationLevel, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka import KafkaException, TopicCollection
 from confluent_kafka.admin import OffsetSpec
 
 from services.bus.broker import Partition
-from services.bus.errors import NotPermitted, Surroundings
+from services.bus.errors import SafebusError, Surroundings
 from services.bus.groups import Groups
 from services.bus.kafka import ANSWER_WITHIN, KafkaBroker
+from services.bus.translating import translated
 
 GONE = "dead"
 """Kafka's word for a group that it does not know."""
@@ -86,21 +85,18 @@ class Asking(KafkaBroker):
         found = await self._partitions(topics)
         led = [place for place, log in found.items() if log.fault is None]
         names = {*expected, *await self._listed()}
-        begins = await self._ends(led, OffsetSpec.earliest())
+        begins = await self.begins(led)
         described = await self._described(sorted(names))
         committed = await self._committed([name for name in described if described[name][0] != GONE])
         at = datetime.now(UTC)
-        ends = await self._ends(led, OffsetSpec.latest())
+        ends = await self.ends(led)
         logs = found | {place: Log(found[place].topic_id, begins[place], ends[place]) for place in led}
         groups = {name: Standing(*described[name], committed.get(name, {})) for name in described}
         return Sounding(at, logs, groups)
 
     async def first_since(self, asked: Mapping[Partition, int]) -> dict[Partition, Found | None]:
         """Of each partition the first record that the broker took at this moment (ms since 1970) or later."""
-        if not asked:
-            return {}
-        wanted = {TopicPartition(*place): OffsetSpec.for_timestamp(ms) for place, ms in asked.items()}
-        answers = await self._list_offsets(wanted)
+        answers = await self.offsets({place: OffsetSpec.for_timestamp(ms) for place, ms in asked.items()})
         return {
             place: None if answer.offset < 0 else Found(answer.offset, answer.timestamp)
             for place, answer in answers.items()
@@ -129,21 +125,6 @@ class Asking(KafkaBroker):
             raise Surroundings(f"the broker did not list its groups ({error.name()})")
         return {group.group_id for group in answer.valid}
 
-    async def _ends(self, places: Iterable[Partition], spec: OffsetSpec) -> dict[Partition, int]:
-        found = await self._list_offsets({TopicPartition(*place): spec for place in places})
-        return {place: answer.offset for place, answer in found.items()}
-
-    async def _list_offsets(self, wanted: dict[TopicPartition, OffsetSpec]) -> dict[Partition, Any]:
-        if not wanted:
-            return {}
-        try:
-            asked = self._ask().list_offsets(
-                wanted, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=ANSWER_WITHIN
-            )
-        except KafkaException as error:
-            raise Surroundings(f"the broker is away ({error.args[0].name()})") from error
-        return {(place.topic, place.partition): await self._answer(future) for place, future in asked.items()}
-
     async def _described(self, groups: list[str]) -> dict[str, tuple[str, int, frozenset[str]]]:
         if not groups:
             return {}
@@ -157,17 +138,14 @@ class Asking(KafkaBroker):
 
     async def _committed(self, groups: Iterable[str]) -> dict[str, dict[Partition, int]]:
         try:
-            async with asyncio.timeout(2 * ANSWER_WITHIN):
+            async with translated(self.principal, "asking how far groups have read", 2 * ANSWER_WITHIN):
                 if self._groups is None:
                     self._groups = Groups(**self.aiokafka())
                     await self._groups.start()
                 return {name: await self._groups.offsets_of(name) for name in groups}
-        except (kafka_errors.GroupAuthorizationFailedError, kafka_errors.TopicAuthorizationFailedError) as error:
+        except SafebusError:
             await self._let_go()
-            raise NotPermitted(f"the broker does not let {self.principal} see a group's offsets") from error
-        except (kafka_errors.KafkaError, OSError, TimeoutError) as error:
-            await self._let_go()
-            raise Surroundings(f"the broker did not say how far groups have read ({type(error).__name__})") from error
+            raise
 
     async def _let_go(self) -> None:
         groups, self._groups = self._groups, None

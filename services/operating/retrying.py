@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Self, cast
 
+from services.bus import groups
 from services.bus.broker import Partition, Sending
 from services.bus.errors import NotPermitted, Unacknowledged, UserMistake
 from services.bus.events import OperatorAct, OperatorActed
@@ -21,7 +22,6 @@ from services.bus.heard import RETRY_HEADER
 from services.bus.run import broker_for
 from services.bus.settings import Settings
 from services.operating.acts import OPERATOR, Acts
-from services.operating.groups import Groups
 from services.operating.letters import ABOUT, Letter, Original, fetched, gather
 from services.operating.plan import Plan, Sent
 from services.operating.reading import Log
@@ -72,7 +72,7 @@ class Retrying:
         self._acts = Acts(at)
         self._broker = broker_for(at, RETRIES)
         self._writer = self._broker.writer()
-        self._groups = Groups(at, OPERATOR)
+        self._asking = broker_for(at, OPERATOR)
         self._standing: dict[str, _Standing] = {}
         self._letters: dict[str, Letter] = {}
         self.unsent: list[Outcome] = []
@@ -89,6 +89,7 @@ class Retrying:
     async def __aexit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
         await self._writer.stop()
         await self._broker.close()
+        await self._asking.close()
         await self._acts.__aexit__(kind, error, trace)
 
     async def send(self, plan: Plan, sent: Told) -> None:
@@ -121,9 +122,9 @@ class Retrying:
         by_partition: dict[Partition, list[Sending]] = defaultdict(list)
         for one, came in ready:
             by_partition[one.place[:2]].append(_again(one, came))
-        before = await self._groups.ends(by_partition)
+        before = await self._asking.ends(by_partition)
         await asyncio.gather(*(self._sent(place, records) for place, records in by_partition.items()))
-        after = await self._groups.ends(by_partition)
+        after = await self._asking.ends(by_partition)
         acts = []
         for one, _ in ready:
             place = one.place[:2]
@@ -184,7 +185,7 @@ class Retrying:
             by_service[self._letters[letter_id].said.service][standing.place].append(letter_id)
         found = set[str]()
         for service, places in by_service.items():
-            committed = await self._groups.committed(service, list(places))
+            committed = (await groups.committed(self._asking, [service]))[service]
             for place, ids in places.items():
                 found |= {one for one in ids if committed.get(place, 0) >= self._standing[one].end}
         return found

@@ -9,97 +9,41 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
-from functools import partial
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from aiokafka import AIOKafkaConsumer
-from aiokafka import TopicPartition as TopicPartitionOf
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka import errors as kafka_errors
-from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from services.bus import groups
-from services.bus.errors import NotPermitted, Surroundings, UserMistake
-from services.bus.kafka import KafkaBroker
+from services.bus.broker import Partition
+from services.bus.errors import Surroundings, UserMistake
+from services.bus.kafka import ANSWER_WITHIN, KafkaBroker
+from services.bus.translating import translated
 from services.performance_data.facts import unpack
 from services.performance_data.hearing import NAME
 from services.performance_data.keeping import TOPICS
-from services.performance_data.stream import CHANGELOG, open_database
-
-ANSWER_WITHIN = 10.0
-"""Seconds after which a broker that does not answer is away."""
-
-Partition = tuple[str, int]
+from services.performance_data.stream import open_database
 
 
-class Log:
-    """What Kafka says of the topics. Its calls block: call them in a thread."""
+async def partitions_of(broker: KafkaBroker, topics: Sequence[str] = TOPICS) -> list[Partition]:
+    """Every partition of these topics.
 
-    def __init__(self, broker: KafkaBroker) -> None:
-        self._broker = broker
-        self._admin = AdminClient(broker.confluent())
-
-    def partitions(self, topics: Sequence[str] = TOPICS) -> list[Partition]:
-        """Every partition of these topics.
-
-        Raises:
-            UserMistake: one of them is not there, or they differ in their number of partitions.
-            Surroundings: the broker is away.
-        """
-        there = self._asked(partial(self._admin.list_topics, timeout=ANSWER_WITHIN)).topics
-        missing = [name for name in topics if name not in there]
-        if missing:
-            raise UserMistake(f"topic {missing[0]} is not there for {NAME}; has `safebus topics apply` been run?")
-        numbers = {len(there[name].partitions) for name in topics}
-        if len(numbers) > 1:
-            raise UserMistake(
-                f"the topics that {NAME} hears have {sorted(numbers)} partitions; a child's events are joined only "
-                "where all have as many"
-            )
-        return [(name, number) for name in topics for number in sorted(there[name].partitions)]
-
-    def ends(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
-        """The offset after each partition's last record."""
-        return self._offsets(partitions, OffsetSpec.latest())
-
-    def begins(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
-        """The offset of each partition's first record."""
-        return self._offsets(partitions, OffsetSpec.earliest())
-
-    def empty_changelog(self) -> None:
-        """Remove every fact that Kafka holds."""
-        ends = self.ends(self.partitions([CHANGELOG]))
-        wanted = [TopicPartition(topic, number, offset) for (topic, number), offset in ends.items() if offset > 0]
-        if wanted:
-            for future in self._admin.delete_records(wanted, operation_timeout=ANSWER_WITHIN).values():
-                self._answered(future)
-
-    def _offsets(self, partitions: Sequence[Partition], spec: OffsetSpec) -> dict[Partition, int]:
-        asked = self._admin.list_offsets(
-            {TopicPartition(*partition): spec for partition in partitions},
-            isolation_level=IsolationLevel.READ_COMMITTED,
-            request_timeout=ANSWER_WITHIN,
+    Raises:
+        UserMistake: one of them is not there, or they differ in their number of partitions.
+        Surroundings: the broker is away.
+    """
+    there = await broker.partition_counts()
+    missing = [name for name in topics if name not in there]
+    if missing:
+        raise UserMistake(f"topic {missing[0]} is not there for {NAME}; has `safebus topics apply` been run?")
+    numbers = {there[name] for name in topics}
+    if len(numbers) > 1:
+        raise UserMistake(
+            f"the topics that {NAME} hears have {sorted(numbers)} partitions; a child's events are joined only "
+            "where all have as many"
         )
-        return {(at.topic, at.partition): self._answered(future).offset for at, future in asked.items()}
-
-    def _answered(self, future: Any) -> Any:
-        return self._asked(partial(future.result, ANSWER_WITHIN))
-
-    def _asked(self, ask: Any) -> Any:
-        try:
-            return ask()
-        except KafkaException as error:
-            name = error.args[0].name()
-            if "AUTH" in name:
-                raise NotPermitted(f"the broker refused {NAME} ({name})") from error
-            # After a broker was killed the client asks by the epoch that it knew, FENCED_LEADER_EPOCH, for ever: seen.
-            self._admin = AdminClient(self._broker.confluent())
-            raise Surroundings(f"the broker is away ({name})") from error
-        except TimeoutError as error:
-            raise Surroundings("the broker does not answer") from error
+    return [(name, number) for name in topics for number in range(there[name])]
 
 
 async def committed(broker: KafkaBroker) -> dict[Partition, int]:
@@ -120,10 +64,10 @@ async def commit(broker: KafkaBroker, offsets: Mapping[Partition, int], patience
     Raises:
         Surroundings: the broker is away, or another process still runs in the group after that time.
     """
-    wanted = {TopicPartitionOf(*partition): offset for partition, offset in offsets.items()}
+    wanted = {TopicPartition(*partition): offset for partition, offset in offsets.items()}
     consumer = AIOKafkaConsumer(**broker.aiokafka(), group_id=NAME, enable_auto_commit=False)
     until = time.monotonic() + patience
-    async with _answered_soon("setting back how far it has read", patience + ANSWER_WITHIN):
+    async with translated(NAME, "setting back how far it has read", patience + ANSWER_WITHIN):
         consumer.assign(list(wanted))
         await consumer.start()
         try:
@@ -138,15 +82,6 @@ async def commit(broker: KafkaBroker, offsets: Mapping[Partition, int], patience
                     return
         finally:
             await consumer.stop()
-
-
-@asynccontextmanager
-async def _answered_soon(doing: str, within: float = ANSWER_WITHIN) -> AsyncIterator[None]:
-    try:
-        async with asyncio.timeout(within):
-            yield
-    except (kafka_errors.KafkaError, OSError, TimeoutError) as error:
-        raise Surroundings(f"the broker is away when {doing} ({type(error).__name__})") from error
 
 
 def held_on_disk(databases: Sequence[Path]) -> dict[Partition, int]:

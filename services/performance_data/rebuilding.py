@@ -7,12 +7,12 @@ import shutil
 from services.bus.run import broker_for
 from services.bus.settings import Settings
 from services.performance_data.hearing import NAME
-from services.performance_data.positions import Log
-from services.performance_data.stream import folder
+from services.performance_data.positions import partitions_of
+from services.performance_data.stream import CHANGELOG, folder
 from services.performance_data.worker import alone
 
 
-def forget(at: Settings) -> None:
+async def forget(at: Settings) -> None:
     """Throw the facts away; the next start reads the whole log, since nothing is held of it.
 
     Raises:
@@ -20,6 +20,7 @@ def forget(at: Settings) -> None:
         Surroundings: the broker is away; then nothing was thrown away, or Kafka's part alone, which does no harm.
     """
     with alone(folder(at)):
-        Log(broker_for(at, NAME)).empty_changelog()
+        broker = broker_for(at, NAME)
+        await broker.remove_before(await broker.ends(await partitions_of(broker, [CHANGELOG])))
         for tables in folder(at).glob("v*"):
             shutil.rmtree(tables)

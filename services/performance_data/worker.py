@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
-import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, contextmanager, suppress
@@ -16,6 +15,7 @@ from typing import Any, TypeVar
 import structlog
 from starlette.routing import BaseRoute, Route
 
+from services.bus.broker import Partition
 from services.bus.clock import Clock
 from services.bus.errors import SafebusError, Surroundings, UserMistake
 from services.bus.health import Health
@@ -28,7 +28,7 @@ from services.performance_data.facts import unpack
 from services.performance_data.hearing import NAME, Heard, entry_of, record_of
 from services.performance_data.measures import Figures
 from services.performance_data.pages.door.serve import open_pages
-from services.performance_data.positions import Log, Partition, commit, committed, held_on_disk, starting
+from services.performance_data.positions import commit, committed, held_on_disk, partitions_of, starting
 from services.performance_data.stream import app_for, databases, folder
 from services.performance_data.suppression import for_outside
 
@@ -37,9 +37,6 @@ log = structlog.get_logger()
 
 LOOK = 0.5
 """Seconds between two looks at how far the log is read."""
-STUCK = 30.0
-"""Seconds in which the broker answers and has more, and Faust hears nothing of it: after a broker was bounced it may
-ask with an epoch that is no longer valid, for ever (seen). Another start asks anew."""
 COMPACTED = "directory.organisations.v1"
 """The one topic that is heard in which offsets may be missing."""
 
@@ -52,11 +49,9 @@ class Statistics:
         self._clock, self._codec = Clock.of(at), codec_for(at)
         self._broker = broker_for(at, NAME)
         self._password = password_of(NAME, at) if at.security_protocol.startswith("SASL") else ""
-        self._log = Log(self._broker)
         self._next: dict[Partition, int] = {}
         self._ends: dict[Partition, int] = {}
         self._table: Any = None
-        self._moved = time.monotonic()
         self._ended = asyncio.Event()
         self._fault: BaseException | None = None
 
@@ -90,7 +85,7 @@ class Statistics:
         # Two threads: one looks where the log ends, the other counts. More would each keep memory of their own.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(2))
         self._health.waiting("looking how far the log was read")
-        partitions = await self._patiently(partial(asyncio.to_thread, self._log.partitions))
+        partitions = await self._patiently(partial(partitions_of, self._broker))
         self._next = await self._patiently(partial(self._set_back, partitions))
         number = 1 + max(number for _, number in partitions)
         app, self._table = app_for(self._at, self._password, number, self._hear)
@@ -117,7 +112,7 @@ class Statistics:
 
     async def _set_back(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
         """Make the group begin where the facts that are held end; where that is."""
-        begins = await asyncio.to_thread(self._log.begins, partitions)
+        begins = await self._broker.begins(partitions)
         wanted = starting(begins, await asyncio.to_thread(held_on_disk, databases(self._at)))
         said = await committed(self._broker)
         too_far = {one: offset for one, offset in wanted.items() if said.get(one, 0) > offset}
@@ -133,15 +128,11 @@ class Statistics:
             if app.crashed or (starting_up.done() and not starting_up.cancelled() and starting_up.exception()):
                 return self._end(Surroundings(f"Faust ended ({type(app.crash_reason).__name__})"))
             try:
-                self._ends = await asyncio.to_thread(self._log.ends, partitions)
+                self._ends = await self._broker.ends(partitions)
             except SafebusError as error:
                 self._health.waiting(str(error))
             else:
                 started = starting_up.done() and app.rebalancing is False
-                if not (started and self.behind):
-                    self._moved = time.monotonic()
-                elif time.monotonic() - self._moved > STUCK:
-                    return self._end(Surroundings(f"Faust has heard nothing for {STUCK:g} s, though there is more"))
                 caught_up = started and (caught_up or not self.behind)
                 if caught_up:
                     self._health.ready()
@@ -158,7 +149,7 @@ class Statistics:
         try:
             self._refuse_a_gap(record, self._next.get(partition, 0))
             stepped = self._at.clock_file is not None
-            key, value = await entry_of(record, self._codec, self._table, self._waits, stepped=stepped)
+            key, value = await entry_of(record, self._codec, self._table, self._health.waiting, stepped=stepped)
             self._table[key] = value
         except asyncio.CancelledError:
             raise
@@ -167,12 +158,6 @@ class Statistics:
             await asyncio.Event().wait()
             raise
         self._next[partition] = max(self._next.get(partition, 0), record.offset + 1)
-        self._moved = time.monotonic()
-
-    def _waits(self, reason: str) -> None:
-        """For a schema, say: it is not Faust that is stuck."""
-        self._moved = time.monotonic()
-        self._health.waiting(reason)
 
     def _refuse_a_gap(self, record: Heard, expected: int) -> None:
         """Offsets follow one another, as nobody may write transactions; but not in a compacted topic."""

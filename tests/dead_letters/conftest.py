@@ -16,11 +16,13 @@ from confluent_kafka import OFFSET_END, TopicPartition
 from confluent_kafka.admin import AdminClient
 from typer.testing import CliRunner
 
+from services.bus import groups
 from services.bus.catalogue import load
 from services.bus.clock import Clock
 from services.bus.codec import Codec
 from services.bus.errors import SafebusError
 from services.bus.events import DeadLetter
+from services.bus.kafka import KafkaBroker
 from services.bus.loop import Loop
 from services.bus.probes import probed
 from services.bus.publish import Publisher
@@ -30,7 +32,6 @@ from services.bus.settings import Settings, settings
 from services.cli.app import app
 from services.embedded import EmbeddedKafka
 from services.operating.acts import OPERATOR
-from services.operating.groups import Groups
 from services.operating.letters import Letter, gather
 from services.operating.reading import Log
 from tests.partner_gateway.house import forget_groups
@@ -96,21 +97,21 @@ class Desk:
 
     async def quiet(self, *services: Service) -> None:
         """Until these have decided everything that stands in their topics, and what followed from it."""
-        groups = Groups(self.at, OPERATOR)
-        numbers = await groups.partitions()
+        operator = broker_for(self.at, OPERATOR)
+        numbers = await operator.partition_counts()
         async with asyncio.timeout(SECONDS):
             before: object = None
             while True:
-                state = [await self._behind(groups, service, numbers) for service in services]
+                state = [await self._behind(operator, service, numbers) for service in services]
                 if not any(behind for behind, _ in state) and state == before:
                     return
                 before = state
                 await asyncio.sleep(0.15)
 
-    async def _behind(self, groups: Groups, service: Service, numbers: dict[str, int]) -> tuple[int, int]:
+    async def _behind(self, operator: KafkaBroker, service: Service, numbers: dict[str, int]) -> tuple[int, int]:
         topics = {*service.hears, *service.directory_topics} - {DeadLetter.topic}
         places = [(topic, number) for topic in sorted(topics) for number in range(numbers[topic])]
-        ends, done = await groups.ends(places), await groups.committed(service.name, places)
+        ends, done = await operator.ends(places), (await groups.committed(operator, [service.name]))[service.name]
         left = (end - max(done.get(place, 0), self.begins.get(place, 0)) for place, end in ends.items())
         return sum(max(0, number) for number in left), sum(ends.values())
 

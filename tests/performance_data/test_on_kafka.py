@@ -170,12 +170,12 @@ async def test_killed_in_the_middle_and_made_anew(at: Settings, producer: AIOKaf
         assert room.memory < 200 * 2**20
         await assert_as_in_the_log(at)
         with pytest.raises(UserMistake, match="another process has"):
-            forget(at)
+            await forget(at)
 
         room.ask_to_end()
         assert await room.ended() == 0
         await spoil(at, producer)
-        forget(at)
+        await forget(at)
         assert not databases(at)
         room = await started(at)
         await assert_as_in_the_log(at)

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from confluent_kafka import TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
-
 from services.bus import groups
-from services.bus.broker import Partition
 from services.bus.catalogue import load
 from services.bus.errors import Surroundings
 from services.bus.run import broker_for
@@ -21,7 +17,6 @@ class Quiet:
 
     def __init__(self, at: Settings) -> None:
         self._broker = broker_for(at, "operator")
-        self._admin = AdminClient(self._broker.confluent())
         catalogue = load(at.catalogue)
         wired = {name: service_of(name) for name in catalogue.services}
         self._groups = {name: (*service.hears, *service.directory_topics) for name, service in wired.items()}
@@ -45,14 +40,10 @@ class Quiet:
     async def behind(self) -> dict[str, int]:
         """Events not yet answered, by service."""
         topics = {topic for read in self._groups.values() for topic in read}
-        asked = {TopicPartition(t, n): OffsetSpec.latest() for t in topics for n in range(self._partitions[t])}
-        ends = await asyncio.to_thread(self._ends, asked)
+        ends = await self._broker.ends((t, n) for t in topics for n in range(self._partitions[t]))
         told = await groups.committed(self._broker, self._groups)
         lag = {}
         for group, read in self._groups.items():
             mine = [(t, n) for t in read for n in range(self._partitions[t])]
             lag[group] = sum(max(0, ends[p] - told[group].get(p, 0)) for p in mine)
         return lag
-
-    def _ends(self, asked: dict[TopicPartition, OffsetSpec]) -> dict[Partition, int]:
-        return {(at.topic, at.partition): said.result().offset for at, said in self._admin.list_offsets(asked).items()}
