@@ -10,11 +10,15 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from heapq import heapify, heappop, heapreplace, merge
+from math import inf
 
 from services.bus.broker import Partition, Reader, Record
+from services.bus.errors import Surroundings
 
 MANY, FEW = 2000, 500
 """Records of one partition that wait here at most, and at how many more are fetched."""
+PATIENCE = 15.0
+"""Seconds."""
 
 
 def in_order(partitions: Iterable[Sequence[Record]]) -> list[Record]:
@@ -25,8 +29,12 @@ def in_order(partitions: Iterable[Sequence[Record]]) -> list[Record]:
 class InOrder:
     """A Reader around another one. Nothing is given while an older record may still come."""
 
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
+    def __init__(self, reader: Reader, span_ms: float = inf) -> None:
+        """
+        Args:
+            span_ms: what is given at once was taken by the broker within so many milliseconds.
+        """
+        self._reader, self._span_ms = reader, span_ms
         self._waiting: dict[Partition, deque[Record]] = defaultdict(deque)
         self._ends: dict[Partition, int] = {}
         self._ended: set[Partition] = set()
@@ -50,13 +58,33 @@ class InOrder:
         """The oldest records; none when one that may be older has not come in time."""
         generation, until = self.generation, time.monotonic() + timeout_ms / 1000
         while await self._awaited() or not self._readable():
-            for place, records in (await self._reader.poll(most, timeout_ms)).items():
-                self._came(place, records)
+            await self._fetch(most, timeout_ms)
             if self.generation != generation or time.monotonic() > until:
                 break
         if self.generation != generation or await self._awaited():
             return {}
         return self._oldest(most)
+
+    async def upcoming(self) -> int | None:
+        """When the broker took the record that comes next, in milliseconds since 1970; None when all were read.
+
+        Raises:
+            Surroundings: the broker does not answer.
+        """
+        until = time.monotonic() + PATIENCE
+        while await self._awaited():
+            if await self._fetch(MANY, 200):
+                until = time.monotonic() + PATIENCE
+            elif time.monotonic() > until:
+                raise Surroundings("the broker does not answer")
+        return min((self._waiting[place][0].timestamp for place in self._readable()), default=None)
+
+    async def _fetch(self, most: int, timeout_ms: int) -> bool:
+        """Whether anything has come."""
+        polled = await self._reader.poll(most, timeout_ms)
+        for place, records in polled.items():
+            self._came(place, records)
+        return bool(polled)
 
     def _came(self, place: Partition, records: Sequence[Record]) -> None:
         self._waiting[place].extend(records)
@@ -67,9 +95,10 @@ class InOrder:
     def _oldest(self, most: int) -> dict[Partition, list[Record]]:
         found: dict[Partition, list[Record]] = {}
         first = [(self._waiting[place][0].timestamp, place) for place in self._readable()]
+        began = min(first)[0] if first else 0
         heapify(first)
         for _ in range(most):
-            if not first:
+            if not first or first[0][0] - began > self._span_ms:
                 break
             _, place = first[0]
             waiting = self._waiting[place]

@@ -63,7 +63,7 @@ class _Silent(Recovery):
     """A recovery that keeps no output, wherever it may stand."""
 
     def reader(self, reader: Reader) -> Reader:
-        return reader  # a SilentReader has that order already
+        return reader  # a SilentBroker's has that order already
 
     def _was_done(self, h: Heard, place: str) -> bool:
         return True  # nothing is read that the service had not decided, and whatever died was found
