@@ -112,8 +112,8 @@ class DirectoryTable:
             at = (row.topic, row_id(row))
             if at not in newest or newest[at].version < row.version:
                 newest[at] = row
-        ids = {"ids": [own_id for _, own_id in newest]}
-        stands = {(row.kind, row.id): row.version for row in self._open().execute(_VERSIONS, ids)}
+        asked = {"kinds": sorted({kind for kind, _ in newest}), "ids": [own_id for _, own_id in newest]}
+        stands = {(row.kind, row.id): row.version for row in self._open().execute(_VERSIONS, asked)}
         newer = {at: row for at, row in newest.items() if stands.get(at, -1) < row.version}
         if newer:
             self._write(self._open(), newer)
@@ -163,7 +163,7 @@ class DirectoryTable:
         if wanted := [key for key in keys if (ChildRecorded.topic, key) not in self._rows]:
             if len(self._rows) + len(wanted) > CACHED:
                 self.forget()
-            for row in self._open().execute(_MANY, {"ids": wanted}):
+            for row in self._open().execute(_MANY, {"kinds": [ChildRecorded.topic], "ids": wanted}):
                 self._rows[row.kind, row.id] = _read(row.kind, row.body)
 
     def _open(self) -> sa.Connection:
@@ -193,10 +193,13 @@ class DirectoryTable:
 
 
 _BODIES = sa.select(directory_rows.c.id, directory_rows.c.kind, directory_rows.c.body)
-_VERSIONS = sa.select(directory_rows.c.kind, directory_rows.c.id, directory_rows.c.version).where(
-    directory_rows.c.id.in_(sa.bindparam("ids", expanding=True))
+# With its kind, as the table is ordered by that first: to find an id alone, a database reads every row.
+_AMONG = sa.and_(
+    directory_rows.c.kind.in_(sa.bindparam("kinds", expanding=True)),
+    directory_rows.c.id.in_(sa.bindparam("ids", expanding=True)),
 )
-_MANY = _BODIES.where(directory_rows.c.id.in_(sa.bindparam("ids", expanding=True)))
+_VERSIONS = sa.select(directory_rows.c.kind, directory_rows.c.id, directory_rows.c.version).where(_AMONG)
+_MANY = _BODIES.where(_AMONG)
 _ONE = _BODIES.where(directory_rows.c.kind == sa.bindparam("kind"), directory_rows.c.id == sa.bindparam("id"))
 _FOUND = (
     _BODIES.join(
