@@ -18,7 +18,8 @@ from services.bus.tables import directory_ids, directory_rows, upsert
 
 Recorded = OrganisationRecorded | ChildRecorded
 TOPICS = (OrganisationRecorded.topic, ChildRecorded.topic)
-CACHED = 20_000
+CACHED = 5_000
+"""Rows, of some 4 kB each: a service that has met many children stays within its memory."""
 
 LONGEST_INDEXED = 250
 """Characters of an identifier."""
