@@ -23,7 +23,7 @@ from services.bus.deadletters import dead_letter, held_by_alarm
 from services.bus.directory import DirectoryTable, Recorded, row_id
 from services.bus.envelope import Alarm, Envelope, Event, Held
 from services.bus.errors import Surroundings, Unfit
-from services.bus.events import ChildRecorded, DeadLetter, OrganisationRecorded, ProbeSent
+from services.bus.events import ChildRecorded, DeadLetter, OrganisationRecorded
 from services.bus.heard import Heard
 from services.bus.projection import COPIED_BY
 from services.bus.service import Service, View
@@ -205,7 +205,7 @@ class Batch:
             self._die(h, fault)
         if retry:
             self._retry(h, done=fault is None)
-        elif not known and h.id and (fault or not isinstance(h.event, ProbeSent)):  # a probe may be heard twice
+        elif not known and h.id and (fault or type(h.event) not in self.service.not_remembered):
             self._remember(h, died=fault is not None)
         return f"dead:{fault.code}" if fault else "done"
 

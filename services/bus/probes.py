@@ -25,10 +25,16 @@ def answer(probe: ProbeSent) -> Iterator[ProbeHeard]:
 
 
 def probed(service: Service) -> Service:
-    """The room, and besides what it decides the answer to probes: so it runs, and so it is recovered."""
-    projection = _WithoutProbes(service.projection) if service.projection else None
+    """The room, and besides what it decides the answer to probes: so it runs, and so it is recovered.
+
+    Probes are not remembered: one a minute would be half a million ids a year.
+    """
     return replace(
-        service, on={**service.on, ProbeSent: answer}, emits=(*service.emits, ProbeHeard), projection=projection
+        service,
+        on={**service.on, ProbeSent: answer},
+        emits=(*service.emits, ProbeHeard),
+        projection=_WithoutProbes(service.projection) if service.projection else None,
+        not_remembered=service.not_remembered | {ProbeSent},
     )
 
 

@@ -57,6 +57,8 @@ class Service:
     view: type[View] | None = None
     on_alarm: Decision | None = None
     projection: Projection | None = None
+    not_remembered: frozenset[type[Event]] = frozenset()
+    """Events whose ids need not be known again: heard twice, they are decided twice, to the same outputs."""
     hears: tuple[str, ...] = field(init=False, repr=False, compare=False)
     """Topics of the events it decides on."""
     directory_topics: tuple[str, ...] = field(init=False, repr=False, compare=False)
