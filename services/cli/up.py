@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from rich.console import Console
 from services.bus.errors import Surroundings, UserMistake
 from services.bus.settings import Settings, settings
 from services.cli.screen import Screen
+from services.cli.signals import ends_in_good_order
 from services.cli.status import NOT_ALL_READY, table
 from services.embedded.download import artifacts
 from services.supervisor.servers import servers
@@ -24,7 +24,6 @@ from services.supervisor.supervisor import Supervisor
 PATIENCE = 180.0
 """Seconds in which everything should be ready; it goes on after that, and says what is late."""
 LOOK = 0.2
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def foreground(external: bool, brokers: int) -> int:
@@ -41,16 +40,7 @@ async def _serve(at: Settings, external: bool, brokers: int, screen: Screen) -> 
         at, external=external, brokers=brokers, say=screen.doing, news=lambda said: screen.news(said, "yellow")
     )
     work = asyncio.create_task(_stay(up, screen))
-
-    def stop() -> None:
-        # The first signal ends it in good order, another one at once.
-        if work.cancelling():
-            up.hurry()
-        else:
-            work.cancel()
-
-    for number in SIGNALS:
-        asyncio.get_running_loop().add_signal_handler(number, stop)
+    ends_in_good_order(work, up.hurry)
     with suppress(asyncio.CancelledError):
         await work
     screen.still()

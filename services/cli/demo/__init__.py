@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from rich.console import Console
@@ -24,6 +24,7 @@ from services.cli.demo.driver import Driver, Result
 from services.cli.demo.night import WORKER, sign_in_url
 from services.cli.demo.story import london
 from services.cli.demo.timeline import Json, Lines, Timeline
+from services.cli.signals import ends_in_good_order
 from services.handover_feed.door.serve import where as where_board
 from services.partner_gateway.door.serve import where
 from services.registers import cli as registers
@@ -69,45 +70,48 @@ def _clock_file(at: Settings) -> Path:
 
 
 async def _until_told_to_stop(at: Settings, timeline: Timeline, stay: bool) -> int:
-    task = asyncio.current_task()
-    assert task is not None
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-    up = running(at)
-    if up is not None:
-        if not _clock_file(at).with_suffix(".pid").exists():
-            raise UserMistake(
-                f"safebus is up already, process {up.pid}, on the real clock; `safebus down` ends it, or give the "
-                "demo a place of its own: SAFEBUS_DATA_DIR and other ports"
-            )
-        timeline.say(f"using what is up already, process {up.pid}")
-        result = await _play(at, timeline)
-        return 0 if result.everyone_learnt else SOMEBODY_WAS_NOT_TOLD
-    with _marked(at):
-        async with Supervisor(at, say=timeline.wait, news=timeline.say) as supervisor:
-            await supervisor.ready()
-            timeline.wait("")
+    work = asyncio.current_task()
+    assert work is not None
+    with ExitStack() as playing:
+        playing.enter_context(_alone(at))
+        if (other := running(at)) is not None:
+            _on_our_clock(at, other)
+            ends_in_good_order(work)
+            timeline.say(f"using what is up already, process {other.pid}")
             result = await _play(at, timeline)
-            if stay:
-                _say_where(supervisor.status(), timeline.say)
-                timeline.say(await _sign_in(at))
-                timeline.say(await _to_the_board(at))
-                timeline.say(await _to_the_figures(at))
-                await asyncio.Event().wait()
+        else:
+            up = Supervisor(at, say=timeline.wait, news=timeline.say)
+            ends_in_good_order(work, up.hurry)
+            with _marked(at):
+                async with up:
+                    await up.ready()
+                    timeline.wait("")
+                    result = await _play(at, timeline)
+                    playing.close()  # another demo may play on what is up
+                    if stay:
+                        await _stay(at, up.status(), timeline.say)
     return 0 if result.everyone_learnt else SOMEBODY_WAS_NOT_TOLD
+
+
+async def _stay(at: Settings, status: Status, say: Callable[[str], None]) -> None:
+    """Until a signal."""
+    _say_where(status, say)
+    say(await _sign_in(at))
+    say(await _to_the_board(at))
+    say(await _to_the_figures(at))
+    await asyncio.Event().wait()
 
 
 async def _play(at: Settings, timeline: Timeline) -> Result:
     clock = Clock.of(at)
     started = time.monotonic()
-    with _alone(at):
-        clock.step(london(13, 19, 30))
-        try:
-            await _import(timeline.say)
-            async with Driver(at, title=timeline.title, show=timeline.show, show_board=timeline.show_board) as driver:
-                result = await driver.play()
-        finally:
-            _clock_file(at).unlink(missing_ok=True)  # from here on the real time
+    clock.step(london(13, 19, 30))
+    try:
+        await _import(timeline.say)
+        async with Driver(at, title=timeline.title, show=timeline.show, show_board=timeline.show_board) as driver:
+            result = await driver.play()
+    finally:
+        _clock_file(at).unlink(missing_ok=True)  # from here on the real time
     timeline.end(result, time.monotonic() - started)
     timeline.say(f"The recipients read at the gateway, {where(at)}; their API keys are in {keys_file(at)}")
     timeline.say(f"The handover board is at {where_board(at)}; `safebus board list` shows who may sign in")
@@ -143,8 +147,7 @@ async def _import(say: Callable[[str], None]) -> None:
 @contextmanager
 def _marked(at: Settings) -> Iterator[None]:
     """So that a second demo knows that these services follow the demo's clock."""
-    run_dir(at).mkdir(parents=True, exist_ok=True, mode=0o700)
-    mark = _clock_file(at).with_suffix(".pid")
+    mark = _mark(at)
     Clock.of(at).step(london(13, 19, 30))
     mark.write_text(str(os.getpid()))
     try:
@@ -154,9 +157,24 @@ def _marked(at: Settings) -> Iterator[None]:
         _clock_file(at).unlink(missing_ok=True)
 
 
+def _mark(at: Settings) -> Path:
+    return _clock_file(at).with_suffix(".pid")
+
+
+def _on_our_clock(at: Settings, other: Status) -> None:
+    """Refuse to play on services of the real clock: a mark may be what a demo that was killed has left."""
+    mark = _mark(at)
+    if not mark.exists() or mark.read_text() != str(other.pid):
+        raise UserMistake(
+            f"safebus is up already, process {other.pid}, on the real clock; `safebus down` ends it, or give the "
+            "demo a place of its own: SAFEBUS_DATA_DIR and other ports"
+        )
+
+
 @contextmanager
 def _alone(at: Settings) -> Iterator[None]:
-    """One demo plays at a time: they would step each other's clock."""
+    """One demo starts or plays at a time: they would step each other's clock."""
+    run_dir(at).mkdir(parents=True, exist_ok=True, mode=0o700)
     with (run_dir(at) / "demo.lock").open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
