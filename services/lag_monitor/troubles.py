@@ -16,6 +16,8 @@ BROKER = "kafka"
 """The subject of a trouble that is no group's: the broker cannot be asked."""
 AWAY = "away"
 OK = Verdict.ok.value
+GONE = "gone"
+"""The broker no longer knows a group that was in trouble: somebody deleted it, or it was silent for a week."""
 
 ENDED_AFTER = timedelta(seconds=45)
 """A trouble is over once all was well for so long: a service that keeps ending is one trouble, and a monitor that has
@@ -69,7 +71,7 @@ class Change:
         """One line, for a subject or a title."""
         is_now = self.verdict.replace("_", " ")
         if self.state is State.ended:
-            return f"safebus: {self.subject} is well again"
+            return f"safebus: {self.subject} is {'no more' if self.verdict == GONE else 'well again'}"
         return f"safebus: {self.subject} is {'now ' if self.state is State.changed else ''}{is_now}"
 
     @property
@@ -103,6 +105,7 @@ class Troubles:
         self._after = timedelta(seconds=after)
         self._at_work: set[str] = set()
         self._broker: tuple[str, datetime] | None = None
+        self._gone: dict[str, datetime] = {}
 
     def changes(self, found: Snapshot) -> list[Change]:
         """What is to be told now. Give it to `told` once it is kept, or it comes again."""
@@ -129,10 +132,20 @@ class Troubles:
                 self._at_work.add(group.group)
             why = "; ".join(filter(None, (group.why, waiting(group.behind, group.seconds))))
             yield group.group, Standing(group.verdict.value, why, group.since, group.group in self._at_work)
+        yield from self._no_more(found)
+
+    def _no_more(self, found: Snapshot) -> Iterator[tuple[str, Standing]]:
+        """A trouble of a group that is gone ends too."""
+        there = {group.group for group in found.groups}
+        self._at_work &= there
+        gone = self.open.keys() - there - {BROKER}
+        self._gone = {subject: self._gone.get(subject, found.at) for subject in gone}
+        for subject, since in self._gone.items():
+            yield subject, Standing(GONE, "the broker knows no such group any more", since, proven=False)
 
     def _change(self, subject: str, now: Standing, at: datetime) -> Change | None:
         trouble, lasted = self.open.get(subject), at - now.since
-        if now.verdict == OK:
+        if now.verdict in (OK, GONE):
             ended = trouble is not None and lasted >= ENDED_AFTER
             return _change(State.ended, subject, now, trouble.began, at) if trouble and ended else None
         if trouble is not None and trouble.verdict == now.verdict:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from services.bus.broker import Partition
 from services.bus.catalogue import load
@@ -68,7 +69,6 @@ class Watch:
         read counts, which may be more: a right that stands unused is no work undone."""
         self._ages = Ages()
         self._seen: dict[Group, deque[Sighting]] = {}
-        self._same: dict[tuple[Group, Partition], PartitionLag] = {}
         self._recipients: tuple[tuple[RecipientLag, ...], str | None] = ((), None)
         self._recipients_at: datetime | None = None
         self._client = client()
@@ -126,7 +126,16 @@ class Watch:
         groups = (
             (name, standing) for name, standing in sorted(sounding.groups.items()) if self._counts(name, standing)
         )
-        return sounding.at, tuple(self._judged(sounding, name, standing, ages) for name, standing in groups)
+        judged = tuple(self._judged(sounding, name, standing, ages) for name, standing in groups)
+        self._forget_all_but({group.group for group in judged})
+        return sounding.at, judged
+
+    def _forget_all_but(self, groups: Set[Group]) -> None:
+        """Others are gone: some readers take a new name each day, and each would be remembered for ever."""
+        kept: tuple[dict[Group, Any], ...] = (self._seen, self.since, self.marks)
+        for known in kept:
+            for name in known.keys() - groups:
+                del known[name]
 
     def _learn_what_is_read(self, sounding: Sounding) -> None:
         for name in self._expected:
@@ -230,10 +239,9 @@ class Watch:
             seconds = max(0.0, sounding.at.timestamp() - age.time_ms / 1000)
             found = replace(found, behind=log.end - wanted.offset, seconds=seconds, how=age.how)
         # An idle partition is the same object in every sighting of a minute.
-        same = self._same.setdefault((name, place), found)
-        if same != found:
-            same = self._same[name, place] = found
-        return same
+        seen = self._seen.get(name)
+        before = seen[-1].measured.get(place) if seen else None
+        return before if before is not None and before == found else found
 
     def _marks_of(self, sounding: Sounding, name: Group) -> dict[Partition, Mark]:
         """Of the topics as they are now: one that was made anew has other offsets."""

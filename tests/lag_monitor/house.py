@@ -30,7 +30,7 @@ ALIKE = {"message.timestamp.type": "LogAppendTime"}
 
 @dataclass(frozen=True)
 class House:
-    """One service that reads two topics, three partitions of one and one of the other."""
+    """One service that reads two topics, five partitions of one and one of the other."""
 
     broker: Broker
     at: Settings
@@ -53,9 +53,9 @@ class House:
         finally:
             await producer.stop()
 
-    async def commit(self, partition: int, offset: int, *, topic: str | None = None) -> None:
+    async def commit(self, partition: int, offset: int, *, topic: str | None = None, group: str | None = None) -> None:
         """As a reader without members does, or somebody who sets offsets."""
-        consumer = self.consumer()
+        consumer = self.consumer(group)
         consumer.assign([TopicPartition(topic or self.plain, partition)])
         await consumer.start()
         try:
@@ -63,9 +63,9 @@ class House:
         finally:
             await consumer.stop()
 
-    def consumer(self) -> AIOKafkaConsumer:
+    def consumer(self, group: str | None = None) -> AIOKafkaConsumer:
         return AIOKafkaConsumer(
-            **self.broker.aiokafka(), group_id=self.service, enable_auto_commit=False, session_timeout_ms=1000,
+            **self.broker.aiokafka(), group_id=group or self.service, enable_auto_commit=False, session_timeout_ms=1000,
             heartbeat_interval_ms=200, auto_offset_reset="earliest",
         )  # fmt: skip
 
@@ -81,12 +81,17 @@ class House:
         assert found.fault is None, found.fault
         return next(group for group in found.groups if group.group == self.service)
 
+    def delete(self, group: str) -> None:
+        """As an operator does with Kafka's own tool."""
+        for future in self.broker.admin.delete_consumer_groups([group]).values():
+            future.result(30)
+
 
 def house(broker: Broker, folder: Path, **more: object) -> House:
     """Made on that broker, with names of its own."""
     name = uuid4().hex[:8]
     service, plain, compact = f"s{name}", f"plain.{name}.v1", f"compact.{name}.v1"
-    broker.topic(plain, partitions=3, configs=ALIKE)
+    broker.topic(plain, partitions=5, configs=ALIKE)
     broker.topic(compact, partitions=1, configs=ALIKE | {"cleanup.policy": "compact"})
     catalogue = folder / "topics.yaml"
     catalogue.write_text(CATALOGUE.format(service=service, plain=plain, compact=compact))

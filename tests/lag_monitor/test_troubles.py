@@ -110,3 +110,13 @@ def test_without_the_broker_that_is_the_one_trouble() -> None:
         (BROKER, State.began),
         (BROKER, State.ended),
     ]
+
+
+def test_a_trouble_of_a_group_that_is_no_more_ends() -> None:
+    """Its offsets were deleted, or the broker forgot them. If it comes again it is seen anew."""
+    troubles = Troubles(5)
+    changes = told(troubles, well(0), bad(2, 2), bad(10, 2), *(snapshot(t) for t in range(12, 80, 2)))
+    assert [change.state for change in changes] == [State.began, State.ended]
+    assert changes[1].headline == "safebus: teller is no more"
+    assert not troubles.open
+    assert [change.state for change in told(troubles, bad(80, 80), bad(150, 80))] == [State.began]

@@ -35,11 +35,14 @@ async def test_it_says_what_kafkas_own_tool_says(here: House, tmp_path: Path) ->
     await here.write(0, "d", "e")
     await here.write(1, "a", "b", "c", "d")
     await here.write(2, "a", "b", "c", "d", "e", "f")
+    await here.write(3, "a", "b")
+    await here.write(4, "a", "b")
     for transaction in ("ab", "cd"):  # each ends with a record that nobody reads: a gap at 2 and at 5
         await here.write(0, *transaction, topic=here.compact, transaction=True)
     await here.commit(0, 1)
     await here.commit(1, 4)
     await here.commit(2, 2)
+    await here.commit(4, 9)
     await here.commit(0, 2, topic=here.compact)
     here.remove(2, before=5)
 
@@ -47,15 +50,19 @@ async def test_it_says_what_kafkas_own_tool_says(here: House, tmp_path: Path) ->
     found = await watch.look()
     group = here.group(found)
     told = await described(here.broker, here.service, tmp_path)
-    ours = {(p.topic, p.partition): {"committed": p.committed, "end": p.end, "lag": p.lag} for p in group.partitions}
-    assert ours == told
+    read = [one for one in group.partitions if one.committed is not None]  # of the others the tool says nothing
+    assert {
+        (one.topic, one.partition): {"committed": one.committed, "end": one.end, "lag": one.lag} for one in read
+    } == told
 
-    middle, done, lost = (part(group, here.plain, n) for n in range(3))
+    middle, done, lost, never, beyond = (part(group, here.plain, n) for n in range(5))
     gap = part(group, here.compact)
     assert (middle.behind, middle.how, done.behind, done.seconds, done.how) == (4, "record", 0, 0.0, "nothing unread")
     assert (lost.lost, lost.behind) == (3, 1)
+    assert (never.committed, never.behind, never.lost) == (None, 2, 0)
+    assert (beyond.behind, beyond.seconds, beyond.lost) == (0, 0.0, 0)
     times = await _times(here)
-    for one, offset in ((middle, 1), (lost, 5)):
+    for one, offset in ((middle, 1), (lost, 5), (never, 0)):
         waits = found.at.timestamp() - times[one.topic, one.partition, offset] / 1000
         assert one.seconds == pytest.approx(waits, abs=0.002), one
     waits = found.at.timestamp() - times[here.compact, 0, 3] / 1000
@@ -68,7 +75,7 @@ async def test_it_says_what_kafkas_own_tool_says(here: House, tmp_path: Path) ->
 async def _times(here: House) -> dict[tuple[str, int, int], int]:
     """When the broker took each record in, by reading it."""
     consumer = here.consumer()
-    places = [TopicPartition(here.plain, n) for n in range(3)] + [TopicPartition(here.compact, 0)]
+    places = [TopicPartition(here.plain, n) for n in range(5)] + [TopicPartition(here.compact, 0)]
     consumer.assign(places)
     await consumer.start()
     await consumer.seek_to_beginning(*places)
@@ -84,6 +91,7 @@ async def _times(here: House) -> dict[tuple[str, int, int], int]:
 async def test_offsets_that_were_set_back_or_beyond_the_log_are_seen(here: House) -> None:
     """Back from where the group was seen before; beyond the end; and neither any more when it is there again."""
     await here.commit(2, 6)
+    await here.commit(4, 2)
     watch = Watch(here.at)
     assert here.group(await watch.look()).verdict is Verdict.stopped
     await here.commit(1, 1)
@@ -117,6 +125,23 @@ async def test_a_reader_that_is_killed_is_noticed(here: House) -> None:
     finally:
         reader.kill()
         reader.wait()
+        await watch.close()
+
+
+async def test_of_a_group_that_is_gone_nothing_is_remembered(here: House) -> None:
+    """Some readers take a new name each day: a monitor that runs for a year would hold every one of them."""
+    stranger = f"stranger-of-{here.service}"
+    await here.commit(1, 2, group=stranger)
+    watch = Watch(here.at)
+    known = (watch.marks, watch.since)
+    try:
+        await watch.look()
+        assert all(stranger in each for each in known)
+        here.delete(stranger)
+        await looked(watch, lambda found: stranger not in {group.group for group in found.groups})
+        assert not any(stranger in each for each in (*known, watch._seen))
+        assert here.service in watch.marks
+    finally:
         await watch.close()
 
 
