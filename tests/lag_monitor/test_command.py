@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 
 from services.bus.settings import settings
 from services.cli.app import app
-from services.cli.lag import Seen, as_object, exit_code, shown
+from services.cli.lag import as_object, exit_code
+from services.cli.lag_shown import Seen, shown
 from services.lag_monitor import asking
 from services.lag_monitor.lag import GroupLag, RecipientLag, Snapshot, Verdict
 from tests.lag_monitor.seen import AT, Part, lag
@@ -52,6 +53,24 @@ def test_the_worst_stands_first_in_plain_words(width: int) -> None:
     assert "not taken for 3 h 04" in told
     assert "nan" not in told.lower()
     assert max(map(len, lines)) <= width
+
+
+@pytest.mark.parametrize("width", [32, 60])
+def test_a_narrow_terminal_hides_nothing(width: int) -> None:
+    """A telephone at 3 a.m.: each verdict, number and reason, in lines that can be read."""
+    lost = replace(GONE, partitions=(lag(Part(7, 1209, 60, begin=9), "mash-outcomes"),))
+    told = printed(Snapshot(NOW, (WELL, SLOW, lost), (FAILING,)), width=width)
+    lines = told.splitlines()
+    assert max(map(len, lines)) <= width
+    assert "…" not in told
+    flat = " ".join(told.split())
+    for words in (
+        "mash-outcomes is stopped, for 4 min 2 events wait, the first for 1 min; why mash-outcomes",
+        "gp-updates is slow, for 4 min 1,200 events wait",
+        "a.b.v1[0] 1,200 events wait, the first for 1 min 2 events lost",
+        "school:110394 3 unread, oldest 1 h 06 webhook not taken for 3 h 04",
+    ):
+        assert words in flat
 
 
 def test_its_exit_code_says_whether_everything_is_ok() -> None:
