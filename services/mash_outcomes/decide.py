@@ -93,7 +93,11 @@ def share_outcome(made: DecisionMade, case: Case, directory: Directory) -> Itera
 def _tell_late_referrer(
     cause: ContactReceived | PoliceNotified, contact: Contact, case: Case, directory: Directory
 ) -> Iterator[Event | Held]:
-    """The decision came before its contact: this referrer hears it now, unless for an earlier contact it has."""
+    """The decision came before its contact: this referrer hears it now, unless for an earlier contact it has.
+
+    The child's own school hears it again: what it was told as its school cannot be known here. State folds inputs only,
+    and the directory may have learnt of that school since. Twice is better than never.
+    """
     made = case.decision
     if case.knows(contact) or made is None or contact.received_at > made.decided_at:
         return

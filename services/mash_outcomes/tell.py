@@ -135,10 +135,11 @@ def told_by_cue(telling: Telling, referrers: Iterable[Contact]) -> Iterator[Even
 
     So does one that the cue will not reach, since an adult of concern is connected with it (H3).
     """
-    on = local_day(telling.cause.at)
+    # The cue went out with the decision: one that is registered only since was not there to be told.
+    days = {local_day(min(telling.made.decided_at, telling.cause.at)), local_day(telling.cause.at)}
     for contact in referrers:
-        teams = registered(telling.child, on, contact.role) if telling.child else []
-        if contact.organisation_id not in [team.organisation_id for team in teams]:
+        teams = [registered(telling.child, on, contact.role) for on in days] if telling.child else [[]]
+        if any(contact.organisation_id not in [team.organisation_id for team in each] for each in teams):
             yield telling.hold(Held("H11", contact.reference, contact.organisation_id))
         elif conflict(telling.made.adults_of_concern, contact.organisation_id or "") is YesNoUnknown.YES:
             yield telling.hold(Held("H3", contact.reference, contact.organisation_id))

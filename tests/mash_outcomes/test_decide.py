@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -57,7 +57,7 @@ from tests.mash_outcomes.samples import (
     reasons,
     told,
 )
-from tests.rooms import FRIDAY_EVENING, held, london, of, written
+from tests.rooms import FRIDAY_EVENING, decide, held, london, of, written
 
 IN_CARE = [(SCHOOL, "for education"), (NURSERY, "for education"), (SOCIAL_CARE, "for social care")]
 CLOCK = DeadlineKind.FRONT_DOOR_DECISION
@@ -175,6 +175,19 @@ def test_a_health_referrer_hears_through_its_cue() -> None:
     assert held(parts) == [Held("H11", "contact-1", CLINIC)]
 
 
+def test_a_health_referrer_registered_since_the_decision_needs_a_person() -> None:
+    """The decision's cue went to who was registered then. The practice that the child has since has heard nothing."""
+    late = contact(of=PRACTICE, role=Role.GP_PRACTICE, received_at=FRIDAY_EVENING, at=MONDAY + timedelta(days=2))
+    moved = child(
+        registrations=[Registration(organisation_id=PRACTICE, role=Role.GP_PRACTICE, since=date(2026, 11, 24))]
+    )
+    for directory, heard_of_it in ((county(), True), (county(moved), False)):
+        before, _ = play(decision(), directory=directory)
+        parts, _ = play(decision(), late, directory=directory)
+        assert (clock("contact-1") in clocks(DeadlineMet, parts[len(before) :])) is heard_of_it
+        assert (Held("H11", "contact-1", PRACTICE) not in parts) is heard_of_it
+
+
 def test_h10_a_referrer_without_an_inbox_is_held_for_a_person() -> None:
     """A professional whose organisation is not named, or not known, must be told by a person; the clock runs on."""
     parts, _ = play(contact(of=None), contact("contact-2", of="other:unknown"), decision())
@@ -211,6 +224,21 @@ def test_a_late_contact_tells_its_referrer() -> None:
     assert of(HealthToBeTold, late) == []
     parts, _ = play(decision(), notified())
     assert (FORCE, "for a professional referrer") in told(parts)
+
+
+def test_a_new_school_that_raised_the_concern_hears_though_its_registration_came_late() -> None:
+    """The child had changed schools, which the directory learnt after the decision and before the contact: the new
+    school was not told as its school, so it must hear as the referrer, and only then its clock ends."""
+    new, before = "school:110002", county()
+    moved = child(
+        version=2, registrations=[Registration(organisation_id=new, role=Role.SCHOOL, since=date(2026, 11, 2))]
+    )
+    after = county(moved, organisation(SCHOOL).model_copy(update={"organisation_id": new}))
+    at_first, case = play(decision(), directory=before)
+    late = contact(of=new, role=Role.SCHOOL, at=MONDAY + timedelta(hours=2))
+    then, _ = decide(SERVICE, late, after, case)
+    assert new not in [recipient for recipient, _ in told(at_first)]
+    assert [recipient for recipient, _ in told(then)] == [new]
 
 
 def test_the_record_of_an_unknown_contact_is_owed_once() -> None:
