@@ -83,11 +83,17 @@ def password_of(principal: str, config: Settings | None = None) -> str:
     config = config or settings()
     if config.password is not None and config.principal in (None, principal):
         return config.password.get_secret_value()
-    password = load_secrets(config.secrets_path).get(principal)
+    path = config.secrets_path
+    password = load_secrets(path).get(principal)
+    if password is None and not path.exists():
+        raise NotPermitted(
+            f"no password for {principal}: nothing was started here yet, for there is no {path}; `safebus up` makes "
+            "it, or set SAFEBUS_PASSWORD"
+        )
     if password is None:
         raise NotPermitted(
-            f"no password for {principal}: set SAFEBUS_PASSWORD, or run `safebus topics apply`, which writes it into "
-            f"{config.secrets_path}"
+            f"no password for {principal} in {path}: if topics.yaml lists it as a principal, `safebus topics apply` "
+            "makes one; otherwise set SAFEBUS_PASSWORD"
         )
     return password
 

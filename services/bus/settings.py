@@ -38,7 +38,7 @@ class Settings(BaseSettings):
     # Kafka and the registry
     bootstrap_servers: str = Field("127.0.0.1:19092", description="Kafka brokers, host:port, comma separated")
     security_protocol: Literal["SASL_PLAINTEXT", "SASL_SSL", "PLAINTEXT"] = "SASL_PLAINTEXT"
-    ssl_cafile: Path | None = None
+    ssl_cafile: Path | None = Field(None, description="PEM file of those who vouch for the brokers; with SASL_SSL")
     principal: str | None = Field(None, description="SCRAM user name; default the service's own name")
     password: SecretStr | None = Field(None, description="SCRAM password; default from the secrets file")
     registry_url: str = Field("http://127.0.0.1:19081/apis/ccompat/v7", description="Confluent-compatible registry")
@@ -179,7 +179,7 @@ class Settings(BaseSettings):
     probe_interval: float = Field(60.0, ge=0, description="seconds between two end-to-end probes; 0 means none")
 
     # What a process shows
-    http_host: str = "127.0.0.1"
+    http_host: str = Field("127.0.0.1", description="where /livez, /readyz and /metrics listen")
     http_port: int = Field(0, description="/livez, /readyz and /metrics; 0 means any free port")
     otlp_endpoint: str | None = Field(
         None, description="a collector of OpenTelemetry, http://HOST:4318; unset means that nothing is traced"

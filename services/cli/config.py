@@ -12,7 +12,7 @@ import typer
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from rich.console import Console
-from rich.table import Table
+from rich.padding import Padding
 from rich.text import Text
 
 from services.bus.settings import Settings, settings
@@ -27,14 +27,12 @@ def show(as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
         return
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for name in ("setting", "value", "from", "meaning"):
-        table.add_column(name, overflow="fold", no_wrap=name in ("setting", "from"))
+    console = Console(highlight=False)
     for row in rows:
-        set_here = row["source"] == "environment"
-        value = Text("" if row["value"] is None else str(row["value"]), "bold" if set_here else "")
-        table.add_row(row["name"], value, Text(row["source"], "" if set_here else "dim"), row["description"])
-    Console(highlight=False).print(table)
+        value = "unset" if row["value"] is None else str(row["value"])
+        said = Text.assemble((row["name"], "cyan"), " = ", (value, "bold" if row["source"] == "environment" else ""))
+        console.print(said, Text(f"  ({row['source']})", "dim"), sep="", soft_wrap=True)  # a value is never broken
+        console.print(Padding(row["description"], (0, 0, 0, 4), expand=False))
 
 
 def _row(item: tuple[str, FieldInfo]) -> dict[str, Any]:

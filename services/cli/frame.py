@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import os
+from inspect import cleandoc
 from types import SimpleNamespace
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 from typer.main import get_group
 
 EXIT_CODES = """\
 Exit codes:
 
- 0  done
+  0  done
 
- 1  a fault, or not everything is ready
+  1  a fault, or not everything is ready
 
- 2  your mistake; the sentence says what to do
+  2  your mistake; the sentence says what to do
 
- 3  it was looked at, and something is not as it should be
+  3  it was looked at, and something is not as it should be
 
-70  going on could lose or repeat an event, so a person has to act
+ 70  going on could lose or repeat an event, so a person has to act
 
-75  something is away; try again"""
+ 75  something is away; try again
+
+130  Ctrl-C"""
 RUN, SET_UP, EVENTS, SERVICES = "Run the bus", "Set it up", "Send an event", "One service"
 FIGURES = "Performance data"
 LOOK = "Look into it"
@@ -30,13 +34,34 @@ LOOK = "Look into it"
 asked = SimpleNamespace(debug=False)
 """What was asked of all commands alike."""
 
+HELP = {"help_option_names": ["-h", "--help"]}
+
+
+def _flow(group: TyperGroup) -> None:
+    """Let each paragraph of the commands' help fill the terminal's width: typer keeps a docstring's line ends."""
+    for command in group.commands.values():
+        paragraphs = cleandoc(command.help or "").split("\n\n")
+        command.help = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+        if isinstance(command, TyperGroup):
+            _flow(command)
+
+
+class Commands(TyperGroup):
+    """The program's commands."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        _flow(self)
+
+
 app = typer.Typer(
     name="safebus",
+    cls=Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings=HELP,
     epilog=EXIT_CODES,
 )
 
@@ -71,7 +96,10 @@ PASSED_ON = {"ignore_unknown_options": True, "allow_extra_args": True, "help_opt
 
 
 def pass_on(room: typer.Typer, context: typer.Context) -> None:
-    get_group(room)(context.args, prog_name=context.command_path)
+    """Have a room's own command read what stands after its name. Ends the process as that command does."""
+    group = get_group(room)
+    _flow(group)
+    group(context.args, prog_name=context.command_path, **HELP)
 
 
 def as_the_running_one() -> None:

@@ -35,7 +35,6 @@ _SENTENCES = {
     "enum": "must be {expected}",
     "literal_error": "must be {expected}",
     "timezone_aware": "lacks its offset from UTC, such as Z or +01:00",
-    "json_invalid": "is not JSON",
 }
 _KINDS = {
     "string": "must be a text",
@@ -101,6 +100,8 @@ def read_event(topic: str, text: bytes) -> Event:
         event = event_types()[topic].model_validate_json(text)
     except ValidationError as error:
         faults = list(_faults(error))
+        if error.errors(include_url=False, include_input=False)[0]["type"] == "json_invalid":
+            raise UserMistake(f"not sent, since the file is not JSON{_place(text)}") from None
         with suppress(ValueError, TypeError, AttributeError):  # what was found before something of no shape stays
             faults.extend(identifiers.faults(json.loads(text), load()[topic].checks))
     else:
@@ -110,6 +111,17 @@ def read_event(topic: str, text: bytes) -> Event:
     lines = (f"  {pointer or 'the file'} {reason}" for pointer, reason in faults)
     fields = "1 field is" if len(faults) == 1 else f"{len(faults)} fields are"
     raise UserMistake("\n".join((f"not sent, since {fields} wrong for {topic}:", *lines)))
+
+
+def _place(text: bytes) -> str:
+    """Where it stops being JSON, if that can be said."""
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as error:
+        return f": see its line {error.lineno}, column {error.colno}" if text.strip() else ": it is empty"
+    except ValueError:
+        pass
+    return ""
 
 
 def check_size(event: Event, most: int) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -35,6 +36,8 @@ def _directory() -> None:
 
 
 class Kind(StrEnum):
+    """What sort of register a file is."""
+
     GIAS = "gias"
     ODS = "ods"
     CHILDREN = "children"
@@ -88,25 +91,31 @@ def read(
         kind is not Kind.ODS or not (len(authority) == 3 and authority.isascii() and authority.isdigit())
     ):
         raise UserMistake("--authority is a local authority's code of 3 digits and goes with ods only")
-    text = _text(file)
     if kind is Kind.CHILDREN:
-        return ChildRecorded, children.parse(text, datetime.now(LONDON).date())
+        return ChildRecorded, _parsed(file, lambda text: children.parse(text, datetime.now(LONDON).date()))
     if kind is Kind.TEAMS:
-        return OrganisationRecorded, teams.parse(text)
+        return OrganisationRecorded, _parsed(file, teams.parse)
     if kind is Kind.ODS:
-        return OrganisationRecorded, ods.parse(text, authority)
-    parsed = gias.parse(text)
+        return OrganisationRecorded, _parsed(file, lambda text: ods.parse(text, authority))
+    parsed = _parsed(file, gias.parse)
     if calendar:
-        more = calendars.parse(_text(calendar))
+        more = _parsed(calendar, calendars.parse)
         parsed = Parsed(parsed.said + more.said, parsed.bad + more.bad)
     return OrganisationRecorded, parsed
 
 
-def _text(file: Path) -> str:
+def _parsed(file: Path, parse: Callable[[str], Parsed]) -> Parsed:
+    """What it says; a file of which nothing can be used is told by its name, as there may be two."""
     try:
-        return decoded(file.read_bytes())
+        data = file.read_bytes()
     except OSError as error:
         raise UserMistake(f"{file} cannot be read: {error.strerror}") from None
+    if not data.strip():
+        raise UserMistake(f"{file} is empty")
+    try:
+        return parse(decoded(data))
+    except UserMistake as mistake:
+        raise UserMistake(f"{file}: {mistake}") from None
 
 
 def _in_words(found: Changes) -> str:

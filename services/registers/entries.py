@@ -22,8 +22,8 @@ def parse_entries(text: str, label: str, say: Callable[[str, str, Mapping[str, A
     Raises:
         UserMistake: the file is not YAML, or no mapping of organisations.
     """
-    loader = yaml.SafeLoader(text)
     try:
+        loader = yaml.SafeLoader(text)  # refuses characters that no text has
         root = loader.get_single_node()
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)

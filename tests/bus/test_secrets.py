@@ -72,8 +72,15 @@ def test_whose_password_the_environment_holds(tmp_path: Path) -> None:
     config = Settings(secrets_file=path, principal="police", password=SecretStr("from the environment"))
     assert password_of("police", config) == "from the environment"
     assert password_of("reader", config) == "from the file"
-    with pytest.raises(NotPermitted, match="no password for deadlines"):
+    with pytest.raises(NotPermitted, match=r"no password for deadlines in .*topics apply"):
         password_of("deadlines", config)
+
+
+def test_without_any_password_one_is_told_what_makes_them(tmp_path: Path) -> None:
+    """Before the first start `topics apply` lacks a password itself, so it is not what is advised."""
+    with pytest.raises(NotPermitted, match=r"nothing was started here yet.*`safebus up` makes it") as told:
+        password_of("admin", Settings(secrets_file=tmp_path / "secrets.json"))
+    assert "topics apply" not in str(told.value)
 
 
 def test_a_file_that_others_could_read_is_closed(tmp_path: Path) -> None:

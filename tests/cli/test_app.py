@@ -73,7 +73,17 @@ def test_help_lists_every_command_and_exit_code() -> None:
     assert said.exit_code == 0
     assert all(f"│ {command} " in said.stdout for command in COMMANDS)
     codes = [line.split()[0] for line in said.stdout.partition("Exit codes")[2].splitlines() if line.strip(" :")]
-    assert codes == ["0", "1", "2", "3", "70", "75"]
+    assert codes == ["0", "1", "2", "3", "70", "75", "130"]
+
+
+@pytest.mark.parametrize("command", ["up", "topics apply", "directory import", "partner test", "board key add"])
+def test_help_is_had_by_its_short_name_and_fills_the_width(command: str) -> None:
+    """`-h` works everywhere, and a paragraph is not broken where its source was."""
+    said = CliRunner().invoke(app, [*command.split(), "-h"], env={"COLUMNS": "400"})
+    assert said.exit_code == 0, said.output
+    before_the_options = said.stdout.partition("╭")[0]
+    lines = [line.strip() for line in before_the_options.splitlines()]
+    assert not [line for line in lines if line and not line.endswith((".", "]", "...", "}"))], lines
 
 
 @pytest.mark.parametrize("command", [*COMMANDS, "topics plan", "directory import"])

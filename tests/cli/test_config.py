@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -32,6 +33,15 @@ def test_every_setting_is_listed() -> None:
         "description": "events in one database transaction",
     }
     assert "SAFEBUS_BATCH_SIZE" in CliRunner().invoke(app, ["config"]).stdout
+
+
+def test_each_setting_is_explained_and_its_value_whole(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Also in a narrow terminal a value can be copied as it stands; none is left without a word on what it means."""
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("SAFEBUS_DATA_DIR", str(tmp_path / ("a" * 60)))
+    assert f"SAFEBUS_DATA_DIR = {tmp_path}/{'a' * 60}  (environment)\n" in CliRunner().invoke(app, ["config"]).stdout
+    rows = json.loads(CliRunner().invoke(app, ["config", "--json"]).stdout)
+    assert [row["name"] for row in rows if not row["description"]] == []
 
 
 def test_it_says_where_a_value_comes_from(monkeypatch: pytest.MonkeyPatch) -> None:

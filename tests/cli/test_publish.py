@@ -108,6 +108,17 @@ def test_what_is_no_event_at_all(text: bytes) -> None:
         read_event("receipts.v1", text)
 
 
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [(b"", "it is empty"), (b'{\n  "a": x}', "see its line 2, column 8")],
+)
+def test_where_a_file_stops_being_json_is_told(text: bytes, place: str) -> None:
+    """A sentence of its own: no field is at fault."""
+    with pytest.raises(UserMistake) as told:
+        read_event("receipts.v1", text)
+    assert str(told.value) == f"not sent, since the file is not JSON: {place}"
+
+
 def test_too_large_names_the_largest_field() -> None:
     """Above SAFEBUS_MAX_EVENT_BYTES nothing is sent; the field that makes it so is named."""
     check_size(read_event("receipts.v1", json.dumps(RECEIPT).encode()), 1_000_000)

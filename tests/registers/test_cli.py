@@ -37,6 +37,26 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
             read(Kind.ODS, path)
 
 
+@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("data", [b"", b"\n \n", b"not this kind", b"[]", b"\xff\xfe\x00", b"a: [", b"\x00"])
+def test_a_file_of_which_nothing_can_be_used_is_told_by_its_name(tmp_path: Path, kind: Kind, data: bytes) -> None:
+    """Empty, another kind's, or not even text: one sentence that begins with the file, and no fault of our own."""
+    file = tmp_path / "register"
+    file.write_bytes(data)
+    with pytest.raises(UserMistake) as told:
+        read(kind, file)
+    assert str(told.value).startswith(str(file))
+    assert "\n" not in str(told.value)
+
+
+def test_the_calendar_is_told_apart_from_its_register(tmp_path: Path) -> None:
+    """Of two files the one that is wrong is named."""
+    calendar = tmp_path / "calendar.yaml"
+    calendar.write_text("no mapping")
+    with pytest.raises(UserMistake, match=r"calendar\.yaml: the file is not a YAML mapping"):
+        read(Kind.GIAS, DATA / "schools.csv", calendar=calendar)
+
+
 def test_options_go_with_their_own_kind() -> None:
     """An option that would be passed over is refused."""
     with pytest.raises(UserMistake, match="--calendar goes with gias only"):
