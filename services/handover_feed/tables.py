@@ -15,6 +15,7 @@ declared = sa.Table(
     sa.Column("matter_id", sa.Text, primary_key=True),
     sa.Column("no_conflict", sa.Boolean, nullable=False),  # false: the card stays closed to this worker
     sa.Column("at_us", sa.BigInteger, nullable=False),
+    sa.Index("board_declared_at", "at_us"),
 )
 
 board_key = sa.Table(

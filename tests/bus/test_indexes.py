@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -15,6 +13,7 @@ from services.bus.events import Role
 from services.bus.store import Store
 from services.bus.work import Guard, Output, Place, StateRow
 from tests.bus.plain import child, organisation
+from tests.plans import plans
 
 HERE = Place("police.incidents.v1", 0, "incarnation")
 
@@ -27,28 +26,14 @@ def store(tmp_path: Path) -> Iterator[Store]:
     opened.close()
 
 
-@contextmanager
-def plans(store: Store) -> Iterator[list[str]]:
-    """How SQLite goes about each statement of this block, after it ended."""
-    engine, asked, found = store._engine, list[tuple[str, Any]](), list[str]()
-    assert engine
-
-    def note(_connection: object, _cursor: object, statement: str, given: Any, _context: object, many: bool) -> None:
-        asked.append((statement, given[0] if many else given))
-
-    sa.event.listen(engine, "before_cursor_execute", note)
-    yield found
-    sa.event.remove(engine, "before_cursor_execute", note)
-    with engine.begin() as connection:
-        for statement, given in asked:
-            if not statement.startswith("BEGIN"):
-                explained = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", given)
-                found += [f"{row[3]}, by {statement}" for row in explained if "CONSTANT ROW" not in row[3]]
+def engine_of(store: Store) -> sa.Engine:
+    assert store._engine
+    return store._engine
 
 
 def test_a_directory_is_asked_by_its_indexes(store: Store) -> None:
     """Recording rows, reading a batch's children, one row and a search: none of them goes through all rows."""
-    with plans(store) as found, store.transaction() as work:
+    with plans(engine_of(store)) as found, store.transaction() as work:
         directory = DirectoryTable().within(work.connection)
         directory.record([child("c1", 1, police_reference="P1"), child("c2", 1), organisation("school:1", 1)])
         directory.prefetch({"c1", "c2"})
@@ -64,7 +49,7 @@ def test_a_batch_is_written_by_indexes(store: Store) -> None:
     """Ids, views, guards, outputs and alarms: each is found where it stands."""
     with store.transaction() as work:
         work.begin_at("cluster", HERE, 0)
-    with plans(store) as found, store.transaction() as work:
+    with plans(engine_of(store)) as found, store.transaction() as work:
         work.advance("cluster", HERE, Guard(0), Guard(2))
         work.seen([b"i" * 16, b"j" * 16])
         work.dead([b"i" * 16])

@@ -26,6 +26,9 @@ from services.handover_feed.risk import ORDER, order_key
 AT_ONCE = 500
 """Cards that one statement asks for."""
 
+MOST_CLOSED = 500
+"""Closed cards that are listed; any other is found by its id."""
+
 MOST_KEPT = 5000
 """Cards held parsed: ten times as many as stand open on a bad night."""
 
@@ -78,13 +81,22 @@ def cards(
 
     Args:
         team: only those that this side has.
-        state: only those; without it, whatever is not closed.
+        state: only those; without it, whatever is not closed. Of those that are closed, which are more each year, the
+            `MOST_CLOSED` that changed last.
         order: the criteria, the weightiest first.
     """
     columns = tables.card.c
-    chosen = columns.open if state is None else columns.state == state.value
-    found = _read(connection, chosen if team is None else sa.and_(chosen, columns.team == team.value))
-    return sorted(found, key=lambda one: order_key(one, order))
+    is_closed = state is MatterState.CLOSED
+    # What is open is asked for first, whatever its state: years of closed cards are never gone through for it.
+    chosen = sa.not_(columns.open) if is_closed else columns.open
+    if state is not None and not is_closed:
+        chosen = sa.and_(chosen, columns.state == state.value)
+    if team is not None:
+        chosen = sa.and_(chosen, columns.team == team.value)
+    if is_closed:
+        last = sa.select(columns.matter_id).where(chosen).order_by(columns.no.desc()).limit(MOST_CLOSED)
+        chosen = columns.matter_id.in_(last)
+    return sorted(_read(connection, chosen), key=lambda one: order_key(one, order))
 
 
 def card(connection: sa.Connection, matter_id: str) -> MatterChanged | None:

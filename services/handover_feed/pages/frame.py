@@ -69,8 +69,7 @@ class Frame:
     def context(self) -> dict[str, Any]:
         """For the templates."""
         return {
-            "danger": self.danger,
-            "danger_by": to_json({m.id: m.danger_by for m in self.danger}).decode(),
+            **_banner(self.danger),
             "places": self.places,
             "shift": shift_words(self.shift, self.now),
             "after": self.after,
@@ -125,6 +124,19 @@ async def frame(request: Request, staff: Staff) -> Frame:
         left=left,
         declared=said,
     )
+
+
+async def banner(request: Request, staff: Staff) -> dict[str, Any]:
+    """Immediate danger alone, for its template: every page asks for it at once when something interrupts."""
+    board = board_of(request)
+    now = board.clock.now()
+    cards, said = await board.access.read(lambda c: (_danger(c, board.order), _declared(c, staff)))
+    morning = next_morning(now, duty_of(board.settings))
+    return _banner([_shown(card, now, morning, staff, said, None) for card in cards])
+
+
+def _banner(danger: list[Shown]) -> dict[str, Any]:
+    return {"danger": danger, "danger_by": to_json({m.id: m.danger_by for m in danger}).decode()}
 
 
 def _danger(connection: sa.Connection, order: Sequence[RiskCriterion]) -> list[MatterChanged]:

@@ -20,7 +20,7 @@ from services.handover_feed.pages import barred, forms, kept, lists, log, matchi
 from services.handover_feed.pages import notes as by_itself
 from services.handover_feed.pages.can import can, child, form_of
 from services.handover_feed.pages.forms import Form, Typed
-from services.handover_feed.pages.frame import Frame, frame
+from services.handover_feed.pages.frame import Frame, banner, frame
 from services.handover_feed.pages.lists import Listing
 from services.handover_feed.pages.opened import act_id, addressed, came_meanwhile, declare, found, opened, told_of
 from services.handover_feed.pages.shown import Shown, mark
@@ -74,8 +74,7 @@ def _list(request: Request, around: Frame, listing: Listing) -> Response:
 @router.get("/board/danger")
 async def danger(request: Request, visit: Watch) -> Response:
     """The banner alone, for the page's script."""
-    around = await frame(request, visit.staff)
-    return PAGES.render(request, "danger.html", **around.context)
+    return PAGES.render(request, "danger.html", **await banner(request, visit.staff))
 
 
 @router.post("/board/printed")

@@ -18,6 +18,7 @@ escalation = sa.Table(
     sa.Column("due_us", sa.BigInteger, nullable=False),  # when the log first said that the manager is to be paged
     sa.Index("board_escalation_reached", "reached"),
     sa.Index("board_escalation_matter", "matter_id"),
+    sa.Index("board_escalation_due", "due_us"),
 )
 
 passed_on = sa.Table(
