@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any, cast
 from uuid import uuid4
 
@@ -29,6 +30,7 @@ from services.web.egress import NotAllowed, check
 from tests.handover_feed import cards
 from tests.handover_feed.cards import EVENING, NIGHT_WORKER
 from tests.handover_feed.conftest import tell
+from tests.handover_feed.fold import folded
 from tests.handover_feed.log import said_about
 from tests.partner_gateway.webhook_endpoint import Endpoint, answer, status
 from tests.partner_gateway.webhook_endpoint import endpoint as listening
@@ -253,6 +255,19 @@ async def test_a_matter_that_is_escalated_again_is_paged_for_again_and_only_for_
         assert await said(paged, matter) == [(EscalationState.PAGED, 1)]
         await asyncio.sleep(1.5)
     assert endpoint.ids == [f"escalation {matter} 600"]
+
+
+async def test_a_matter_passed_on_unopened_hides_no_danger(tmp_path: Path) -> None:
+    """Each of both reasons is paged for on its own, of each only the latest, whatever other matters were passed on."""
+    again, passed = timedelta(minutes=10), timedelta(minutes=11)
+    unopened = due("both", after=passed)
+    unopened = unopened.model_copy(update={"why": EscalatedBecause.PASSED_ON}).enveloped(unopened.envelope)
+    async with folded(Settings(data_dir=tmp_path)) as (board, _):
+        await hear(
+            board, card("both"), card("danger"), due("both"), unopened, due("danger"), due("danger", after=again)
+        )
+        found = await board.access.read(partial(pages.due, now_us=board.now_us))
+    assert set(found) == {"escalation both 0", "escalation both 660", "escalation danger 600"}
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,7 @@ def due(connection: sa.Connection, now_us: int) -> Sequence[str]:
         sa.select(escalation.c.escalation_id)
         .join(card, card.c.matter_id == escalation.c.matter_id)
         .join(page, page.c.escalation_id == escalation.c.escalation_id, isouter=True)
-        .where(escalation.c.reached.is_(False), _waits())
+        .where(card.c.open, sa.not_(escalation.c.reached), _waits())
         .where(page.c.escalation_id.is_(None) | free, ~followed)
     )
     return connection.execute(query.order_by(escalation.c.waiting_us)).scalars().all()
@@ -172,7 +172,7 @@ def _waits() -> sa.ColumnElement[bool]:
 
 
 def _passed_on(one: sa.FromClause) -> sa.ColumnElement[bool]:
-    return sa.exists().where(passed_on.c.escalation_id == one.c.escalation_id)
+    return sa.exists().where(passed_on.c.escalation_id == one.c.escalation_id).correlate(one)
 
 
 def _is(escalation_id: str) -> sa.ColumnElement[bool]:
