@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import OffsetSpec
 
 from services.bus import catalogue
 from services.bus.broker import Header, Partition, Record
@@ -71,13 +71,13 @@ class Log:
         self._codec = codec_for(self._at)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="reading")
         self._errors: set[str] = set()
+        self._broker = broker_for(self._at, self.principal)
         self._consumer: Any = None
-        self._admin: Any = None
         self._stopping = False
 
     async def __aenter__(self) -> Self:
         errors = self._errors
-        common = broker_for(self._at, self.principal).confluent()
+        common = self._broker.confluent()
         common["error_cb"] = lambda error: errors.add(error.name())
         reading = {
             # The client wants a name; without a subscription nobody joins a group of it, and nothing is committed.
@@ -90,9 +90,9 @@ class Log:
             "fetch.wait.max.ms": 100,
             "queued.max.messages.kbytes": 16_384,
         }
-        self._admin, self._consumer = AdminClient(common), Consumer(common | reading)
+        self._consumer = Consumer(common | reading)
         try:
-            await self._in_thread(self._here)
+            await self._broker.cluster_id()  # that it answers, and takes the password
         except BaseException:
             await self.__aexit__(None, None, None)
             raise
@@ -102,6 +102,7 @@ class Log:
         self._stopping = True
         await self._in_thread(self._consumer.close)
         self._thread.shutdown()
+        await self._broker.close()
 
     @property
     def refusal(self) -> str | None:
@@ -138,7 +139,7 @@ class Log:
             NotPermitted: wrong password. A topic that may not be read is left out, and `refused` names it.
             Surroundings: the broker is away.
         """
-        begins, ends = await self._in_thread(self._bounds, topics, child, since)
+        begins, ends = await self._bounds(topics, child, since)
         left = {place: end for place, end in ends.items() if begins[place] < end}
         of, read = sum(left[place] - begins[place] for place in left), 0
         await self._in_thread(self._assign, {place: begins[place] for place in left})
@@ -171,7 +172,7 @@ class Log:
             NotPermitted: none of these topics may be read.
         """
         topics = list(topics)
-        begins, ends = await self._in_thread(self._bounds, topics, child, since)
+        begins, ends = await self._bounds(topics, child, since)
         await self._in_thread(self._assign, begins if since else ends)
         behind = {place for place in begins if since and begins[place] < ends[place]}
         waiting: list[Read] = []
@@ -212,7 +213,7 @@ class Log:
 
     async def begins(self, topics: Iterable[str]) -> dict[Partition, int]:
         """Where the logs begin: what stood before has fallen out of retention, or was compacted away."""
-        begins, _ = await self._in_thread(self._bounds, topics, None, None)
+        begins, _ = await self._bounds(topics, None, None)
         return begins
 
     async def decoded(self, records: Iterable[Record]) -> list[Heard]:
@@ -225,64 +226,35 @@ class Log:
         await self._codec.learn(records)
         return [hear(record, self._codec, self.principal) for record in records]
 
+    async def _bounds(
+        self, topics: Iterable[str], child: str | None, since: datetime | None
+    ) -> tuple[dict[Partition, int], dict[Partition, int]]:
+        """Where what is wanted begins and ends."""
+        wanted = list(self._partitions(await self._broker.partition_counts(), topics, child))
+        first = OffsetSpec.for_timestamp(int(since.timestamp() * 1000)) if since else OffsetSpec.earliest()
+        found, ends = await self._broker.offsets(dict.fromkeys(wanted, first)), await self._broker.ends(wanted)
+        # No record is as late as `since`: Kafka answers -1, or the end.
+        return {place: one.offset if one.offset >= 0 else ends[place] for place, one in found.items()}, ends
+
+    def _partitions(self, there: Mapping[str, int], topics: Iterable[str], child: str | None) -> Iterator[Partition]:
+        for topic in topics:
+            if topic not in there:
+                self.refused.add(topic)
+                continue
+            known = self.catalogue.logs.get(topic)
+            if child is not None and known is not None and known.key in BY_CHILD:
+                yield topic, hashed(child.encode()) % there[topic]
+            elif child is None or known is None or known.key is None or known.key not in BY_CHILD:
+                yield from ((topic, n) for n in range(there[topic]))
+
     # In the thread
 
     async def _in_thread(self, call: Callable[..., T], *arguments: Any, **named: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, partial(call, *arguments, **named))
 
-    def _here(self) -> None:
-        """That the broker answers, and takes the password."""
-        asked = self._admin.describe_cluster(request_timeout=PATIENCE)
-        for _ in range(int(PATIENCE * 10)):
-            if asked.done():
-                break
-            self._admin.poll(0.1)
-            self._raise_if_wrong()
-            if "_ALL_BROKERS_DOWN" in self._errors:
-                raise Surroundings(f"no Kafka broker answers at {self._at.bootstrap_servers}")
-        with _translated():
-            asked.result(timeout=1)
-
     def _raise_if_wrong(self) -> None:
         if "_AUTHENTICATION" in self._errors:
             raise NotPermitted(f"the broker refused {self.principal}: wrong user or password")
-
-    def _bounds(
-        self, topics: Iterable[str], child: str | None, since: datetime | None
-    ) -> tuple[dict[Partition, int], dict[Partition, int]]:
-        wanted = list(self._partitions(topics, child))
-        first = OffsetSpec.for_timestamp(int(since.timestamp() * 1000)) if since else OffsetSpec.earliest()
-        begins, ends = self._offsets(wanted, first), self._offsets(wanted, OffsetSpec.latest())
-        # No record is as late as `since`: Kafka answers -1, or the end.
-        return {p: n if n >= 0 else ends[p] for p, n in begins.items() if p in ends}, ends
-
-    def _partitions(self, topics: Iterable[str], child: str | None) -> Iterator[Partition]:
-        with _translated():
-            there: Mapping[str, Any] = self._admin.list_topics(timeout=PATIENCE).topics
-        for topic in topics:
-            if topic not in there:
-                self.refused.add(topic)
-                continue
-            number = len(there[topic].partitions)
-            known = self.catalogue.logs.get(topic)
-            if child is not None and known is not None and known.key in BY_CHILD:
-                yield topic, hashed(child.encode()) % number
-            elif child is None or known is None or known.key is None or known.key not in BY_CHILD:
-                yield from ((topic, n) for n in range(number))
-
-    def _offsets(self, wanted: Iterable[Partition], which: Any) -> dict[Partition, int]:
-        asked = {TopicPartition(*place): which for place in wanted}
-        if not asked:
-            return {}
-        found = {}
-        for place, future in self._admin.list_offsets(asked, request_timeout=PATIENCE).items():
-            try:
-                found[place.topic, place.partition] = int(future.result().offset)
-            except KafkaException as error:
-                if error.args[0].code() != KafkaError.TOPIC_AUTHORIZATION_FAILED:
-                    raise _surroundings(error) from error
-                self.refused.add(place.topic)
-        return found
 
     def _assign(self, positions: Mapping[Partition, int]) -> None:
         with _translated():
