@@ -37,6 +37,11 @@ def local(at: datetime) -> datetime | None:
         return None
 
 
+def local_day(at: datetime) -> date:
+    """The date in Europe/London at that moment; outside the calendar UTC's, so that there always is a deadline."""
+    return (local(_aware(at)) or at).date()
+
+
 class HoursLike(Protocol):
     """One opening on one weekday: 1 is Monday; `opens` and `closes` are local `HH:MM`, at the latest 24:00."""
 
@@ -97,7 +102,7 @@ def encompass_due(aware_at: datetime, school: Organisation) -> datetime:
     next school day, which on a school day before opening is that same morning. A school that opens on no day within
     the horizon is treated as one that keeps SCHOOL_HOURS, for there must be a deadline.
     """
-    today = _openings(school)(_local_date(aware_at))
+    today = _openings(school)(local_day(aware_at))
     if today and today[0][0] <= aware_at < _leaving(today):
         return _leaving(today)
     due = next_opening(aware_at, school) or next_opening(aware_at, USUAL)
@@ -108,7 +113,7 @@ def encompass_due(aware_at: datetime, school: Organisation) -> datetime:
 
 def next_opening(at: datetime, organisation: Organisation) -> datetime | None:
     """The start of the first day that begins after `at`; None if there is none within the horizon."""
-    first, openings = _local_date(at), _openings(organisation)
+    first, openings = local_day(at), _openings(organisation)
     for days in range(HORIZON + 1):
         today = openings(first + timedelta(days=days))
         if today and today[0][0] > at:
@@ -118,7 +123,7 @@ def next_opening(at: datetime, organisation: Organisation) -> datetime | None:
 
 def is_open(at: datetime, organisation: Organisation) -> bool:
     """Whether somebody is there at that very moment: the MASH, or else its out-of-hours team."""
-    return any(opens <= at < closes for opens, closes in _openings(organisation)(_local_date(at)))
+    return any(opens <= at < closes for opens, closes in _openings(organisation)(local_day(at)))
 
 
 def in_holiday(at: datetime, organisation: Organisation, *, longest_weekend: int = 4) -> bool:
@@ -128,7 +133,7 @@ def in_holiday(at: datetime, organisation: Organisation, *, longest_weekend: int
     whole days are closed in between: a half term, but not the four days of Easter. One answer for the whole break, so
     that its last Sunday is holiday as much as its Wednesday. Up to leaving time a school day is never holiday.
     """
-    today, openings = _local_date(at), _openings(organisation)
+    today, openings = local_day(at), _openings(organisation)
     hours = openings(today)
     if hours and at < _leaving(hours):
         return False
@@ -149,7 +154,7 @@ def working_days_after(at: datetime, days: int, *, closes: time = time(17, 0)) -
     """
     if days < 1:
         raise ValueError("a deadline in working days needs at least one day")
-    return _end_of_working_day(_local_date(at), days, closes)
+    return _end_of_working_day(local_day(at), days, closes)
 
 
 @lru_cache(maxsize=4096)
@@ -172,7 +177,7 @@ def opening_hours_after(at: datetime, hours: float, organisation: Organisation) 
     """
     for calendar in (organisation, USUAL):
         left, reached = timedelta(hours=hours), _aware(at).astimezone(UTC)
-        for opens, closes in _openings_from(_local_date(at), calendar):
+        for opens, closes in _openings_from(local_day(at), calendar):
             start = max(opens, reached)
             if start + left <= closes:
                 return start + left
@@ -251,10 +256,6 @@ def _moment(day: date, minutes: int) -> datetime:
     days, minutes = divmod(minutes, ALL_DAY[1])
     local = datetime.combine(day + timedelta(days=days), time(minutes // 60, minutes % 60), LONDON)
     return local.astimezone(UTC)
-
-
-def _local_date(at: datetime) -> date:
-    return _aware(at).astimezone(LONDON).date()
 
 
 def _aware(at: datetime) -> datetime:

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 from uuid import UUID
 
-from services.bus.calendar import LONDON
 from services.bus.directory import Directory
 from services.bus.envelope import Alarm, Event, Held, same_cause_same_id
 from services.bus.events import (
@@ -26,12 +25,6 @@ from services.bus.events import (
     Role,
     YesNoUnknown,
 )
-
-
-def local_day(at: datetime) -> date:
-    """The date in Europe/London at that moment."""
-    return at.astimezone(LONDON).date()
-
 
 # --- H3: an adult of concern at the recipient ------------------------------------------------------------------------
 

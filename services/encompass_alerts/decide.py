@@ -10,14 +10,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from services.bus.calendar import encompass_due, in_holiday
+from services.bus.calendar import encompass_due, in_holiday, local_day
 from services.bus.directory import Directory
 from services.bus.disclosing import (
     area_codes,
     deadline_id,
     expect,
     held_or,
-    local_day,
     of_area,
     registered,
     standing,

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from services.bus.calendar import working_days_after
+from services.bus.calendar import local_day, working_days_after
 from services.bus.directory import Directory
-from services.bus.disclosing import deadline_id, expect, held_or, local_day, registered, standing
+from services.bus.disclosing import deadline_id, expect, held_or, registered, standing
 from services.bus.envelope import Event, Held, Recipient
 from services.bus.events import (
     ChildIdentity,

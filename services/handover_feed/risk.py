@@ -14,7 +14,7 @@ from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from services.bus.disclosing import local_day
+from services.bus.calendar import local_day
 from services.bus.events import (
     ChildIdentity,
     ChildRecorded,

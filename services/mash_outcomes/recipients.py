@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from services.bus.calendar import local_day
 from services.bus.directory import Directory
-from services.bus.disclosing import area_codes, local_day, of_area, registered, registered_or_next, standing
+from services.bus.disclosing import area_codes, of_area, registered, registered_or_next, standing
 from services.bus.envelope import Held
 from services.bus.events import (
     ChildRecorded,

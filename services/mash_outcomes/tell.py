@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from services.bus.calendar import working_days_after
+from services.bus.calendar import local_day, working_days_after
 from services.bus.directory import Directory
-from services.bus.disclosing import conflict, deadline_id, expect, held_or, local_day, met, registered
+from services.bus.disclosing import conflict, deadline_id, expect, held_or, met, registered
 from services.bus.envelope import Event, Held, Recipient, same_cause_same_id
 from services.bus.events import (
     ChildIdentity,

@@ -5,9 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from services.bus.calendar import USUAL, Calendar, Hours, add_hours, encompass_due, is_open, opening_hours_after
+from services.bus.calendar import (
+    USUAL,
+    Calendar,
+    Hours,
+    add_hours,
+    encompass_due,
+    is_open,
+    local_day,
+    opening_hours_after,
+)
 from services.bus.directory import Directory
-from services.bus.disclosing import area_codes, local_day, of_area
+from services.bus.disclosing import area_codes, of_area
 from services.bus.events import ChildRecorded, Grading, IncidentReported, OrganisationRecorded, Role, YesNoUnknown
 
 IN_DANGER = timedelta(minutes=10)

@@ -21,6 +21,7 @@ from services.bus.calendar import (
     encompass_due,
     in_holiday,
     is_open,
+    local_day,
     next_opening,
     opening_hours_after,
     working_days_after,
@@ -89,6 +90,18 @@ def test_the_local_day_decides_not_the_utc_day() -> None:
     at = datetime(2027, 6, 13, 23, 30, tzinfo=UTC)
     assert encompass_due(at, SCHOOL) == london(2027, 6, 14, 8, 45)
     assert working_days_after(at, 1) == london(2027, 6, 15, 17, 0)
+
+
+def test_the_day_is_londons() -> None:
+    """Half past midnight in summer is still yesterday in UTC."""
+    assert local_day(london(2027, 7, 2, 0, 30)) == date(2027, 7, 2)
+
+
+@pytest.mark.parametrize("at", [datetime.min.replace(tzinfo=UTC), datetime(1, 1, 1, 9, tzinfo=UTC)])
+def test_a_time_that_stands_for_none_has_a_deadline_that_is_long_past(at: datetime) -> None:
+    """Some systems send 0001-01-01 for a time that they do not know: it is escalated at once rather than lost."""
+    for due in (encompass_due(at, USUAL), working_days_after(at, 1), opening_hours_after(at, 4, USUAL)):
+        assert due.year == 1
 
 
 def test_at_the_very_moment_of_opening_the_next_opening_is_tomorrows() -> None:

@@ -18,7 +18,6 @@ from services.bus.disclosing import (
     expect,
     held_or,
     local_authority,
-    local_day,
     match_deadline_id,
     of_area,
     registered,
@@ -38,7 +37,7 @@ from services.bus.events import (
     YesNoUnknown,
 )
 from tests.encompass_alerts.samples import at_school, maya, notified, organisation
-from tests.rooms import FRIDAY_EVENING, london
+from tests.rooms import FRIDAY_EVENING
 
 YES, NO, UNKNOWN = YesNoUnknown.YES, YesNoUnknown.NO, YesNoUnknown.UNKNOWN
 DAY = date(2026, 11, 20)
@@ -117,11 +116,6 @@ def test_registrations_hold_from_their_first_to_their_last_day() -> None:
     child = maya(of_the_day, always, before, practice)
     assert registered(child, DAY, Role.SCHOOL) == [of_the_day, always]
     assert registered(child, DAY, *Role) == [of_the_day, always, practice]
-
-
-def test_the_day_is_londons() -> None:
-    """Half past midnight in summer is still yesterday in UTC."""
-    assert local_day(london(2027, 7, 2, 0, 30)) == date(2027, 7, 2)
 
 
 def test_who_took_over_stands_for_who_closed() -> None:
