@@ -44,8 +44,11 @@ def _read(connection: sa.Connection) -> tuple[dict[str, int], int, int | None, i
     closed, count = webhook.c.closed_us.is_not(None), sa.func.count()
     state = sa.case((closed, "closed"), (webhook.c.failing > 0, "failing"), else_="ok").label("state")
     states = connection.execute(sa.select(state, count).group_by(state))
-    waits = sa.select(count, sa.func.min(delivery.c.made_us)).where(delivery.c.state == WAITING)
-    # An open webhook only: what waited for a closed one was given up.
+    # By webhook, as the index of what waits is; what waited for a closed one was given up.
+    still_open = sa.select(webhook.c.webhook_id).where(~closed)
+    waits = sa.select(count, sa.func.min(delivery.c.made_us)).where(
+        delivery.c.webhook_id.in_(still_open), delivery.c.state == WAITING
+    )
     waiting, first_us = connection.execute(waits).one()
     failing = connection.execute(sa.select(count).where(mail_notice.c.failing > 0)).scalar_one()
-    return dict(states.tuples().all()), waiting, first_us, failing
+    return dict(map(tuple, states)), waiting, first_us, failing

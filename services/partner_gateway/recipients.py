@@ -84,7 +84,8 @@ def _failing(connection: sa.Connection) -> dict[str, str]:
     found: dict[str, str] = {}
     for webhook_id, organisation in connection.execute(hooks).all():
         mine = attempt.c.webhook_id == webhook_id
-        taken = sa.select(sa.func.max(attempt.c.at_us)).where(mine, attempt.c.status.between(200, 299))
+        taken = sa.select(attempt.c.at_us).where(mine, attempt.c.status.between(200, 299))
+        taken = taken.order_by(attempt.c.at_us.desc()).limit(1)  # back from the latest, by the index
         last_us = connection.execute(taken).scalar() or 0
         first = sa.select(sa.func.min(attempt.c.at_us)).where(mine, attempt.c.at_us > last_us)
         since_us = connection.execute(first).scalar()

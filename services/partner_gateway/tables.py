@@ -105,7 +105,7 @@ posted = sa.Table(
     sa.Column("organisation", sa.Text, nullable=False),
     sa.Column("type", sa.Text, nullable=False),
     sa.Column("digest", Bytes, nullable=False),  # of the content, as the loop's (codec.digest)
-    sa.Column("at_us", sa.BigInteger, nullable=False),
+    sa.Column("at_us", sa.BigInteger, nullable=False, index=True),
     sa.Column("acknowledged", sa.Boolean, nullable=False),
     sa.Index("posted_by", "organisation", "at_us"),
 )
@@ -159,7 +159,7 @@ delivery = sa.Table(
     sa.Column("state", sa.Text, nullable=False),  # waiting, delivered, given-up, renumbered
     sa.Column("attempts", sa.Integer, nullable=False),
     sa.Column("next_us", sa.BigInteger, nullable=False),
-    sa.Index("delivery_waiting", "webhook_id", "state", "next_us"),
+    sa.Index("delivery_waiting", "webhook_id", "state", "number", "epoch", "next_us"),  # in the order of sending
     sa.Index("delivery_about", "webhook_id", "about"),
     sa.Index("delivery_made", "webhook_id", "made_us"),
 )
@@ -174,6 +174,7 @@ attempt = sa.Table(
     sa.Column("at_us", sa.BigInteger, nullable=False),
     sa.Column("status", sa.Integer),  # of the answer; null when there was none
     sa.Column("what", sa.Text, nullable=False),  # in words, without anything that the other side sent
+    sa.Index("attempt_at", "webhook_id", "at_us"),
 )
 
 mail_notice = sa.Table(

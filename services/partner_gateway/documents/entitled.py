@@ -75,16 +75,14 @@ def entitled(
     return Entitled(found.size, found.media_type) if found else None
 
 
-def _taken_back() -> sa.Exists:
+def _taken_back() -> sa.ColumnElement[bool]:
     later = distribution.alias("later")
-    of_the_same = sa.or_(
-        later.c.meeting_id == distribution.c.meeting_id, later.c.supersedes == distribution.c.disclosure_id
+    since = sa.select(later.c.number).where(
+        later.c.organisation == distribution.c.organisation, later.c.number > distribution.c.number
     )
-    return (
-        sa.select(later.c.number)
-        .where(later.c.organisation == distribution.c.organisation, later.c.number > distribution.c.number, of_the_same)
-        .exists()
-    )
+    of_the_meeting = since.where(later.c.meeting_id == distribution.c.meeting_id)
+    in_its_place = since.where(later.c.supersedes == distribution.c.disclosure_id)
+    return of_the_meeting.exists() | in_its_place.exists()  # each by an index of its own
 
 
 def _declared(person_id: str | None) -> sa.ColumnElement[bool]:

@@ -66,11 +66,13 @@ def claim(connection: sa.Connection, events: Sequence[Event], now_us: int) -> li
 
 async def let_go(gateway: Gateway, events: Sequence[Event]) -> None:
     """These were not sent, and will not be as they are: another event may have their disclosures' ids."""
-    own = [(e.envelope.source, e.envelope.id) for e in events if _id_of(e)]
+    own = [(_id_of(e), e.envelope.source, e.envelope.id) for e in events if _id_of(e)]
     sent = sa.exists().where(posted.c.source == disclosing.c.source, posted.c.event_id == disclosing.c.event_id)
-    theirs = sa.tuple_(disclosing.c.source, disclosing.c.event_id).in_(own)
+    ids = [disclosure_id for disclosure_id, *_ in own]  # by which the rows are found
+    theirs = sa.tuple_(disclosing.c.source, disclosing.c.event_id).in_([event for _, *event in own])
+    let = disclosing.delete().where(disclosing.c.disclosure_id.in_(ids), theirs, ~sent)
     if own:
-        await gateway.access.write(lambda connection: connection.execute(disclosing.delete().where(theirs, ~sent)))
+        await gateway.access.write(lambda connection: connection.execute(let))
 
 
 def _owners(connection: sa.Connection, table: sa.Table, disclosure_ids: Sequence[str]) -> dict[str, tuple[str, str]]:

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from services.bus.tables import upsert
 from services.partner_gateway.inbox import reading
 from services.partner_gateway.inbox.tables import counter, entry
-from services.partner_gateway.inbox.urgency import DUE, IN_DANGER, INFORMATION
+from services.partner_gateway.inbox.urgency import IN_DANGER, READ
 from services.partner_gateway.notices.decide import MINUTE_US, REMIND_US, SHORTEST_US, Waiting
 from services.partner_gateway.tables import conflict, mail_notice, partner, person
 
@@ -27,8 +27,8 @@ FIRST_US, LONGEST_US = MINUTE_US, 360 * MINUTE_US
 _NEW = {"epoch": "", "number": 0, "sent_us": 0, "failing": 0, "next_us": 0, "leased_until_us": 0}
 
 
-_OWED = entry.c.urgency.in_((IN_DANGER, DUE, INFORMATION))
-"""Nobody has read it, or filed it if it is a health record (H11)."""
+_OWED = entry.c.urgency < READ
+"""Nobody has read it, or filed it if it is a health record (H11). A range: SQLite reads the whole inbox for a list."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -217,10 +217,12 @@ def _webhook(row: sa.Row[Any], counts: dict[tuple[str, str], int], now_us: int) 
 
 
 def _with_attempts(connection: sa.Connection, of: Of, rows: Sequence[sa.Row[Any]]) -> list[dict[str, Any]]:
-    these = sa.tuple_(attempt.c.epoch, attempt.c.number).in_([(row.epoch, row.number) for row in rows])
-    query = sa.select(attempt).where(attempt.c.webhook_id == of.webhook_id, these).order_by(attempt.c.attempt)
+    mine = attempt.c.webhook_id == of.webhook_id
+    these = [mine & (attempt.c.epoch == row.epoch) & (attempt.c.number == row.number) for row in rows]
+    # Each by its key: SQLite would look through all of the webhook's attempts for a list of pairs.
+    query = sa.select(attempt).where(sa.or_(*these)).order_by(attempt.c.attempt) if these else None
     attempts = defaultdict(list)
-    for tried in connection.execute(query):
+    for tried in connection.execute(query) if query is not None else ():
         said = {"at": reading.moment(tried.at_us), "status": tried.status, "what": tried.what}
         attempts[tried.epoch, tried.number].append(said)
     return [_shown(row, attempts[row.epoch, row.number]) for row in rows]
