@@ -104,7 +104,7 @@ class Site(Generic[P]):
     link: sa.Table
     """hash, person_id, expires_us, used_us."""
     folder: Path
-    """Where `templates` (with a base.html) and `static` stand."""
+    """Where `templates` (with a base.html, which extends page.html) and `static` stand."""
     words: Words
     filters: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     problems: tuple[type[Exception], ...] = ()
