@@ -1,10 +1,11 @@
 """What may leave the partnership: figures in which no number under 5 stands, or can be worked out.
 
-Every number that is shown, and every one that follows from others (those of a share that are not counted in it), is a
-cell; every sum that a reader can do is an equation. A cell of 1 to 4 is hidden. Then, until nothing changes, each
-equation whose hidden cells would follow from the shown ones has its smallest shown part hidden too, and at last its
-whole. Zero is shown, since it tells of nobody; but of single days it is hidden as well, or days with one child each
-could be counted off against the month.
+Every number that is shown, and every one that follows from others (those of a share that are not counted in it, what
+one measure leaves out of another's things), is a cell; every sum that a reader can do is an equation. A cell of 1 to 4
+is hidden. Then, until nothing changes, each equation whose hidden cells would follow from the shown ones has its
+smallest shown part hidden too, and at last its whole; and where a small cell follows from several equations together,
+what stands beside it. Zero is shown, since it tells of nobody; but of single days it is hidden as well, or days with
+one child each could be counted off against the month.
 
 A month's cells depend on that month alone, so that two reports of different months never give more than each by itself.
 """
@@ -12,12 +13,13 @@ A month's cells depend on that month alone, so that two reports of different mon
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from typing import NamedTuple
 
 from services.performance_data.measures import SUPPRESSED, Figures, Grain, Measure, Row, Unit
+from services.performance_data.solving import determined
 
 THRESHOLD = 5
 SAME_TOTAL = {
@@ -40,18 +42,15 @@ STATES = {
 }
 """Shares of the same requests, which add up to all of them: by agency here, and by state in information_requests."""
 REQUESTS, OVER, TIMES = "information_requests", "information requests that are over", "information_time_by_agency"
-NEARLY = {
-    "notification_to_alert": ("alerts_in_time_by_role", "denominator"),
-    "night_waited": ("night_taken", "count"),
-}
-"""Measures whose counts are nearly always another measure's number, so that both are hidden or none."""
-
-SOME_OF = {
-    "notification_to_outcome": "notifications_by_day",
-    "notification_to_gp": "notifications_by_day",
-    "night_waited": "night_taken",
-}
-"""Measures of a month's some of another measure's things: how many are left out follows from both counts."""
+SOME_OF = (
+    ("notification_to_outcome", "notifications_by_day", "count"),
+    ("notification_to_gp", "notifications_by_day", "count"),
+    ("notification_to_gp", "notification_to_outcome", "count"),
+    ("notification_to_alert", "alerts_in_time_by_role", "denominator"),
+    ("night_waited", "night_taken", "count"),
+)
+"""Measures of times of some, or of nearly all, of another measure's things: the difference of the two is a number of
+those that are left out."""
 
 
 class Cell(NamedTuple):
@@ -69,36 +68,54 @@ class Sum(NamedTuple):
 
     whole: Cell
     parts: tuple[Cell, ...]
+    exact: bool = True
+    """False where one thing may stand in two parts."""
 
 
 def for_outside(figures: Figures) -> Figures:
     """The same figures with everything hidden that must not leave the partnership."""
-    cells = {cell: number for cell, number, _ in _numbers(figures)}
-    hidden = _hidden(cells, list(_sums(figures)), _days(figures), list(_ties(figures)))
-    return replace(figures, outside=True, measures=tuple(_covered(measure, hidden) for measure in figures.measures))
+    cells, sums = _all(figures)
+    hidden = _hidden(cells, sums, _days(figures))
+    return replace(
+        figures, outside=True, measures=tuple(_covered(measure, cells, hidden) for measure in figures.measures)
+    )
 
 
-def _numbers(figures: Figures) -> Iterator[tuple[Cell, int, Measure]]:
-    for measure in figures.measures:
-        for row, total in _rows(measure):
-            for part, number in _parts(row):
-                yield _cell(measure, row, part, total=total), number, measure
-    for measure, other, row, whole in _left_out(figures):
-        if isinstance(row.count, int) and isinstance(whole.count, int):
-            yield _rest(measure, row), whole.count - row.count, other
+def _all(figures: Figures) -> tuple[dict[Cell, int], list[Sum]]:
+    """Every number that is shown or follows, and every sum of them that a reader can do."""
+    cells = {
+        _cell(measure, row, part, total=total): number
+        for measure in figures.measures
+        for row, total in _rows(measure)
+        for part, number in _parts(row)
+    }
+    sums = list(_sums(figures))
+    for one, number in [*_left_out(figures, cells), *_of_two_kinds(figures, cells)]:
+        cells.setdefault(one.parts[-1], number)
+        sums.append(one)
+    return cells, sums
 
 
-def _left_out(figures: Figures) -> Iterator[tuple[Measure, Measure, Row, Row]]:
+def _left_out(figures: Figures, cells: Mapping[Cell, int]) -> Iterator[tuple[Sum, int]]:
+    """What one measure leaves out of another's things, whichever of the two has more."""
     by_id = {measure.id: measure for measure in figures.measures}
-    for measure in figures.measures:
-        other = by_id.get(SOME_OF.get(measure.id, ""))
-        for row in measure.totals if other else ():
-            assert other
-            yield measure, other, row, other.total(row.period)
+    for name, other, part in SOME_OF:
+        for row, total in _rows(by_id[name]) if {name, other} <= by_id.keys() else ():
+            two = _cell(by_id[name], row, "count", total=total), _cell(by_id[other], row, part, total=total)
+            if cells.keys() >= set(two):
+                less, more = sorted(two, key=cells.__getitem__)
+                rest = Cell(name, row.period, (*row.values, f"left out of {other}"), "count", total)
+                yield Sum(more, (less, rest)), cells[more] - cells[less]
 
 
-def _rest(measure: Measure, row: Row) -> Cell:
-    return Cell(measure.id, row.period, ("left out",), "count", whole=True)
+def _of_two_kinds(figures: Figures, cells: Mapping[Cell, int]) -> Iterator[tuple[Sum, int]]:
+    """Where rows do not add up, all but one row's are a number too: notifications without any domestic abuse."""
+    for measure in (one for one in figures.measures if not one.adds_up):
+        for row in measure.rows:
+            of_it = _cell(measure, row, "count", total=False)
+            whole = _cell(measure, replace(row, values=()), "count", total=True)
+            others = Cell(measure.id, row.period, (*row.values, "others"), "count", whole=False)
+            yield Sum(whole, (of_it, others)), cells[whole] - cells[of_it]
 
 
 def _rows(measure: Measure) -> Iterator[tuple[Row, bool]]:
@@ -135,7 +152,7 @@ def _cell(measure: Measure, row: Row, part: str, *, total: bool) -> Cell:
 
 
 def _sums(figures: Figures) -> Iterator[Sum]:
-    """Every sum that a reader can do with the cells."""
+    """Every sum of what is shown."""
     for measure in figures.measures:
         share = measure.unit is Unit.SHARE
         by_month: dict[date, list[Row]] = defaultdict(list)
@@ -145,15 +162,12 @@ def _sums(figures: Figures) -> Iterator[Sum]:
             if measure.dimensions or measure.grain is Grain.DAY:
                 for part in ("numerator", "rest", "denominator") if share else ("count",):
                     cells = (_cell(measure, row, part, total=False) for row in by_month[total.period])
-                    yield Sum(_cell(measure, total, part, total=True), tuple(cells))
+                    yield Sum(_cell(measure, total, part, total=True), tuple(cells), measure.adds_up)
         if share:
             for row, whole in _rows(measure):
                 numerator, rest = (_cell(measure, row, part, total=whole) for part in ("numerator", "rest"))
                 yield Sum(_cell(measure, row, "denominator", total=whole), (numerator, rest))
     yield from _of_requests(figures)
-    for measure, other, row, of in _left_out(figures):
-        counted = _cell(measure, row, "count", total=True)
-        yield Sum(_cell(other, of, "count", total=True), (counted, _rest(measure, row)))
 
 
 def _of_requests(figures: Figures) -> Iterator[Sum]:
@@ -180,23 +194,53 @@ def _days(figures: Figures) -> set[Cell]:
     return found
 
 
-def _ties(figures: Figures) -> Iterator[tuple[Cell, Cell]]:
-    for measure in (one for one in figures.measures if one.id in NEARLY):
-        other, part = NEARLY[measure.id]
-        for row, total in _rows(measure):
-            yield _cell(measure, row, "count", total=total), Cell(other, row.period, row.values, part, total)
-
-
-def _hidden(cells: Mapping[Cell, int], sums: list[Sum], days: set[Cell], ties: list[tuple[Cell, Cell]]) -> set[Cell]:
+def _hidden(cells: Mapping[Cell, int], sums: Sequence[Sum], days: set[Cell]) -> set[Cell]:
     hidden = {cell for cell, number in cells.items() if 0 < number < THRESHOLD or (cell in days and not number)}
     before = -1
     while len(hidden) != before:
         before = len(hidden)
         hidden |= {cell for one in sums if (cell := _to_hide(one, cells, hidden)) is not None}
-        for tie in ties:
-            if hidden & set(tie):
-                hidden |= {cell for cell in tie if cells.get(cell)}
+        if len(hidden) == before:
+            hidden |= _few_joined(cells, hidden) or _beside_what_follows(cells, sums, hidden)
     return hidden
+
+
+def _few_joined(cells: Mapping[Cell, int], hidden: set[Cell]) -> set[Cell]:
+    """Notifications and contacts that began no enquiry are all of them less the enquiries."""
+    found = set()
+    for began in (one for one in cells if (one.measure, one.part, one.whole) == ("re_referrals", "denominator", True)):
+        came = [
+            Cell(name, began.period, (), "count", whole=True) for name in ("notifications_by_day", "contacts_by_day")
+        ]
+        shown = all(one in cells and one not in hidden for one in (*came, began))
+        if shown and 0 < sum(cells[one] for one in came) - cells[began] < THRESHOLD:
+            found.add(began)
+    return found
+
+
+def _beside_what_follows(cells: Mapping[Cell, int], sums: Sequence[Sum], hidden: set[Cell]) -> set[Cell]:
+    """Of each small cell that follows from several sums together, the smallest shown one that stands in a sum with it.
+
+    Where none does, one that stands beside what is hidden with it, and so on.
+    """
+    near: dict[Cell, set[Cell]] = defaultdict(set)
+    equations = []
+    for one in (one for one in sums if one.exact and one.whole in cells):
+        parts = [part for part in dict.fromkeys(one.parts) if part in cells]
+        equations.append({cell: -1 if cell == one.whole else 1 for cell in (one.whole, *parts) if cell in hidden})
+        for cell in equations[-1]:
+            near[cell].update(parts, [one.whole])
+    found = set()
+    for cell in determined(equations):
+        around, seen = near[cell], {cell}
+        while 0 < cells[cell] < THRESHOLD and not around <= seen:
+            shown = [one for one in around if one not in hidden and cells[one]]
+            if shown:
+                found.add(min(shown, key=cells.__getitem__))
+                break
+            seen = around
+            around = around.union(*(near[one] for one in around))
+    return found
 
 
 def _to_hide(one: Sum, cells: Mapping[Cell, int], hidden: set[Cell]) -> Cell | None:
@@ -215,20 +259,17 @@ def _to_hide(one: Sum, cells: Mapping[Cell, int], hidden: set[Cell]) -> Cell | N
     return shown[0] if shown else one.whole
 
 
-def _covered(measure: Measure, hidden: set[Cell]) -> Measure:
+def _covered(measure: Measure, cells: Mapping[Cell, int], hidden: set[Cell]) -> Measure:
     of_months = not measure.dimensions and measure.grain is Grain.MONTH
     return replace(
         measure,
-        rows=tuple(_row(measure, row, hidden, total=of_months) for row in measure.rows),
-        totals=tuple(_row(measure, row, hidden, total=True) for row in measure.totals),
+        rows=tuple(_row(measure, row, cells, hidden, total=of_months) for row in measure.rows),
+        totals=tuple(_row(measure, row, cells, hidden, total=True) for row in measure.totals),
     )
 
 
-def _row(measure: Measure, row: Row, hidden: set[Cell], *, total: bool) -> Row:
-    """A row with its hidden numbers covered. How long a few took would point to them, so it goes with their number.
-
-    Where a number is hidden only for those that are left out, how long the others took is told.
-    """
+def _row(measure: Measure, row: Row, cells: Mapping[Cell, int], hidden: set[Cell], *, total: bool) -> Row:
+    """A row with its hidden numbers covered. How long a few took would point to them, so it goes with their number."""
     covered = {part for part, _ in _parts(row) if _cell(measure, row, part, total=total) in hidden}
     if covered & {"numerator", "rest"}:  # each follows from the other
         row = replace(row, numerator=SUPPRESSED)
@@ -236,6 +277,21 @@ def _row(measure: Measure, row: Row, hidden: set[Cell], *, total: bool) -> Row:
         row = replace(row, denominator=SUPPRESSED)
     if "count" not in covered:
         return row
-    if row.median is None or (measure.id in SOME_OF and isinstance(row.count, int) and row.count >= THRESHOLD):
+    if row.median is None or (total and _are_many(measure, row, cells)):
         return replace(row, count=SUPPRESSED)
     return replace(row, count=SUPPRESSED, median=SUPPRESSED, p90=SUPPRESSED)
+
+
+def _are_many(measure: Measure, row: Row, cells: Mapping[Cell, int]) -> bool:
+    """Whether a number is hidden only for the few that are left out, so that how long the others took may be told.
+
+    Not of fewer than twice the threshold: of 6, that those told of are 5 or more would say that 1 is left out.
+    """
+    of = next((_cell_of_total(other, row.period, part) for name, other, part in SOME_OF if name == measure.id), None)
+    return (
+        isinstance(row.count, int) and row.count >= THRESHOLD and of is not None and cells.get(of, 0) >= 2 * THRESHOLD
+    )
+
+
+def _cell_of_total(measure: str, month: date, part: str) -> Cell:
+    return Cell(measure, month, (), part, whole=True)
