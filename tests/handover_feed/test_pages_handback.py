@@ -77,6 +77,32 @@ async def test_what_the_other_side_left_is_shown_to_those_on_duty(
     assert "Left by the day team" not in (await client.get("/board")).text
 
 
+async def test_a_summary_tells_each_matter_as_one_story(board: Board, fold: Fold, client: httpx.AsyncClient) -> None:
+    """What came and what was done stand as they happened, and not first the one and then the other."""
+    await fold.hear(night.police("child-1", "Ada Example"))
+    await sign_in(board, client)
+    for path, said in (("take", {}), ("note", {"text": "Nobody opens.", "kind": "NOTE", "to": "DAY"}),
+                       ("close", {"reason": "Seen at home."})):  # fmt: skip
+        board.clock.step(board.clock.now() + timedelta(minutes=10))
+        shown = await client.get("/board/matters/child-1" + ("" if path == "take" else f"/{path}"))
+        form = hidden(shown, f"/board/matters/child-1/{path}")
+        assert (await client.post(f"/board/matters/child-1/{path}", data=form | said)).status_code == 303
+    text = (await client.get("/board/shift/summary")).text
+    places = [text.index(one) for one in ("Police incident", "took this", "Nobody opens.", "Seen at home.")]
+    assert places == sorted(places)
+
+
+async def test_danger_is_not_handed_on_without_a_word(board: Board, client: httpx.AsyncClient) -> None:
+    """H7: at the end of a shift, too, the page asks beside the very child whether 999 was called."""
+    board.clock.step(MORNING - timedelta(minutes=20))
+    await tell(board, card("child-danger", interrupts=True), card("child-other"))
+    await sign_in(board, client)
+    page = (await client.get("/board/shift")).text
+    [danger, other] = page.split('<div class="left')[1:]
+    assert "has 999 been called?" in danger
+    assert "has 999 been called?" not in other
+
+
 async def test_who_is_off_duty_is_shown_nothing_left(board: Board, fold: Fold, client: httpx.AsyncClient) -> None:
     """The night's matters are the night's until it ends, whatever the day team looks at in the evening."""
     await tell(board, card("child-night"))

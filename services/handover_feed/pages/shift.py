@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
-from typing import Annotated, Any
+from datetime import datetime, timedelta
+from typing import Annotated
 from uuid import uuid4
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse
 from starlette.responses import Response
 
-from services.bus.events import MatterChanged, SeenWhat, Team
+from services.bus.events import CardAct, CardFact, MatterChanged, SeenWhat, Team
 from services.handover_feed.acting import seen, shifts
 from services.handover_feed.pages.frame import OTHER, Frame, frame, shift_in_full
 from services.handover_feed.pages.opened import told_of
@@ -84,7 +84,7 @@ async def summary(request: Request, visit: Visit, before: Annotated[int, Query(g
     # What began to wait after an earlier shift had ended is no matter of that shift.
     found = replace(found, waiting=[(card, long) for card, long in found.waiting if long > timedelta()])
     by_matter = _by_matter(around, found)
-    shown = [m for m, _, _ in by_matter] + [around.show(card) for card, _ in found.waiting]
+    shown = [m for m, _ in by_matter] + [around.show(card) for card, _ in found.waiting]
     reader = (around.board, visit.staff.person_id, visit.staff.team, SeenWhat.SUMMARY)
     seen.saw(*reader)
     seen.saw_each(*reader, (m.id for m in shown if not m.withheld))
@@ -106,22 +106,18 @@ def _before(around: Frame, number: int) -> Shift:
     return shift
 
 
-def _by_matter(around: Frame, found: shifts.Summary) -> list[tuple[Shown, list[Any], list[Any]]]:
-    """Each matter with what came and what was done, the oldest first; what a reader may not see is left to its link."""
-    facts: dict[str, list[Any]] = {}
-    acts: dict[str, list[Any]] = {}
+def _by_matter(around: Frame, found: shifts.Summary) -> list[tuple[Shown, list[CardFact | CardAct]]]:
+    """Each matter with what came and what was done, in one story, the oldest first; what a reader may not see is left
+    to its link."""
+    told: dict[str, list[tuple[datetime, CardFact | CardAct]]] = {}
     cards: dict[str, MatterChanged] = {}
     for card, fact in (*found.came, *found.notes, *found.decided):
         cards[card.matter_id] = card
-        facts.setdefault(card.matter_id, []).append(fact)
+        told.setdefault(card.matter_id, []).append((fact.heard_at, fact))
     for card, act in (*found.taken, *found.ended, *found.handed_on, *found.lowered):
         cards[card.matter_id] = card
-        acts.setdefault(card.matter_id, []).append(act)
+        told.setdefault(card.matter_id, []).append((act.acted_at, act))
     return [
-        (
-            around.show(card),
-            sorted(facts.get(own_id, ()), key=lambda one: one.heard_at),
-            sorted(acts.get(own_id, ()), key=lambda one: one.acted_at),
-        )
+        (around.show(card), [one for _, one in sorted(told[own_id], key=lambda pair: pair[0])])
         for own_id, card in cards.items()
     ]
