@@ -44,6 +44,21 @@ async def test_it_is_in_the_form_again_until_it_is_sent(board: Board, fold: Fold
     assert "HALFTYPED" not in (await client.get(CLOSE)).text
 
 
+async def test_what_comes_after_the_form_itself_is_no_draft(
+    board: Board, fold: Fold, client: httpx.AsyncClient
+) -> None:
+    """The last words typed may be on their way while the form is sent: the matter does not say that they were not."""
+    await fold.hear(night.police("child-tom", "Tom Whitfield"))
+    csrf = await sign_in(board, client)
+    for path, words in ((CLOSE.replace("close", "note"), "text"), (CLOSE, "reason")):
+        form = hidden(await client.get(path), path) | {words: "seen to", "kind": "NOTE", "to": "DAY"}
+        assert (await client.post(path, data=form)).status_code == 303
+        assert (await client.post("/board/draft", data=form | {"path": path})).status_code == 204
+        assert await rows(board) == []
+    assert (await typing(client, csrf)).status_code == 204
+    assert await rows(board) == [CLOSE]
+
+
 async def test_nobody_else_is_shown_it(board: Board, fold: Fold, client: httpx.AsyncClient) -> None:
     """Not at the same screen either, by whoever signs in next."""
     await fold.hear(night.police("child-tom", "Tom Whitfield"))

@@ -152,8 +152,7 @@ class Letters:
 
     async def sent(self, event_id: str) -> bool:
         """Whether that was said, and Kafka is known to have it."""
-        this = sa.select(letter.c.event_id).where(letter.c.event_id == event_id, letter.c.content.is_(None))
-        return await self._access.read(lambda connection: connection.execute(this).first()) is not None
+        return await self._access.read(partial(was_sent, event_id=event_id))
 
     async def later(self, events: Mapping[str, Event]) -> None:
         """Write these down, by their ids; they are sent in the background until Kafka has them.
@@ -255,6 +254,12 @@ def keep(connection: sa.Connection, events: Mapping[str, Event], *, now_us: int)
     if rows:
         values = [{"event_id": r.event_id, "type": r.type, "at_us": r.at_us, "content": r.content} for r in rows]
         connection.execute(upsert(connection, outgoing).on_conflict_do_nothing(), values)
+
+
+def was_sent(connection: sa.Connection, event_id: str) -> bool:
+    """Whether a person said that, and Kafka is known to have it."""
+    this = sa.select(letter.c.event_id).where(letter.c.event_id == event_id, letter.c.content.is_(None))
+    return connection.execute(this).first() is not None
 
 
 def _written(connection: sa.Connection, new: Sequence[Letter]) -> list[Letter]:

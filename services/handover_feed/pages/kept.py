@@ -5,11 +5,15 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+import sqlalchemy as sa
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse
 from starlette.responses import Response
 
+from services.bus.events import HandoverActed, HandoverNoted
 from services.handover_feed import drafts
+from services.handover_feed.acting.ids import event_id
+from services.handover_feed.acting.letters import was_sent
 from services.handover_feed.door.context import board_of
 from services.handover_feed.drafts import Draft
 from services.handover_feed.pages import forms, words
@@ -27,12 +31,15 @@ router = APIRouter(route_class=PAGES.route, include_in_schema=False)
 async def keep(request: Request, visit: Watch) -> Response:
     """Typing keeps a session alive by `/still-there`, as any use; this does not."""
     sent, board = await sent_by(SITE, request, visit.staff.csrf), board_of(request)
-    path = str(sent.get("path") or "")
+    path, form_id = str(sent.get("path") or ""), str(sent.get("act_id") or "")
+
+    def keep(connection: sa.Connection) -> None:
+        # What was typed last may come after the form itself: then it was sent, and is no draft.
+        if not any(was_sent(connection, event_id(kind, form_id)) for kind in (HandoverActed, HandoverNoted)):
+            drafts.keep(connection, visit.staff.person_id, path, drafts.typed_in(sent), board.now_us)
+
     if drafts.is_form(path):
-        typed = drafts.typed_in(sent)
-        await board.access.write(
-            partial(drafts.keep, person_id=visit.staff.person_id, path=path, typed=typed, now_us=board.now_us)
-        )
+        await board.access.write(keep)
     return Response(status_code=204)
 
 
