@@ -22,6 +22,7 @@ from services.web import hub, stream
 from tests.handover_feed.cards import card, risks
 from tests.handover_feed.conftest import tell
 from tests.handover_feed.screens import Client, a_screen, key_of
+from tests.handover_feed.test_pages_passing import asked
 
 
 @pytest.fixture
@@ -115,6 +116,17 @@ async def test_a_board_built_anew_says_so_and_begins_again(at: Settings, board: 
     begun = await screen.read(2, last=before.id)
     assert [one.kind for one in begun] == ["epoch", "change"]
     assert begun[1].data == before.data
+
+
+async def test_a_screen_is_not_told_who_an_unmatched_child_may_be(board: Board, door: str) -> None:
+    """H12: it cannot answer, and most of them have nothing to do with it; what agrees and differs, it is told."""
+    await tell(board, asked())
+    screen = await a_screen(board, door)
+    [told] = await screen.read(1)
+    for one in (told.data, *await screen.cards()):
+        assert one["question"]["candidates"] == [{"matched_on": ["nhs_number"], "differs_on": ["forename"]}] * 2
+        assert "Maia" not in str(one)
+        assert "child-maia" not in str(one)
 
 
 async def test_a_card_that_a_person_must_open_shows_nobody(board: Board, screen: Client) -> None:

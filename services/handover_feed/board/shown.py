@@ -22,9 +22,15 @@ anybody (H3)."""
 def as_json(card: MatterChanged) -> dict[str, Any]:
     """The card, whole as handover.board.v1 has it, unless its reader must declare first that there is no conflict: a
     screen cannot declare, so such a card is opened on the board's own page.
+
+    Who an unmatched child may be is asked of a named person there, too: a screen cannot answer, and most of those whom
+    the index offers have nothing to do with it.
     """
     if not card.declare_no_conflict:
-        return card.model_dump(mode="json", by_alias=True)
+        whole = card.model_dump(mode="json", by_alias=True)
+        for candidate in (whole["question"] or {}).get("candidates", ()):
+            del candidate["child_id"], candidate["about"]
+        return whole
     shown = card.model_dump(mode="json", by_alias=True, include=OPEN_TO_ALL)
     reasons = [{"criterion": one.criterion.value, "rank": one.rank, "lowered": one.lowered} for one in card.risk]
     return shown | {"risk": reasons, "withheld": WITHHELD}
