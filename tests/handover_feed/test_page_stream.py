@@ -16,8 +16,8 @@ from services.handover_feed.people import staff
 from services.web import stream
 from tests.handover_feed.cards import card
 from tests.handover_feed.conftest import tell
+from tests.handover_feed.doorway import named, signs_in
 from tests.handover_feed.screens import Client, changed
-from tests.handover_feed.test_people import named, signs_in
 
 
 async def signed_in(board: Board, door: str) -> tuple[Client, str]:
