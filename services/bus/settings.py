@@ -177,6 +177,11 @@ class Settings(BaseSettings):
         "", description="what it watches, NAME=http://HOST:PORT, comma separated; empty: what runs in DATA_DIR"
     )
     probe_interval: float = Field(60.0, ge=0, description="seconds between two end-to-end probes; 0 means none")
+    probe_door_url: str | None = Field(
+        None,
+        description="the partner gateway's address, where each probe knocks too; default what the one that runs in "
+        "DATA_DIR says that partners use",
+    )
 
     # What a process shows
     http_host: str = Field("127.0.0.1", description="where /livez, /readyz and /metrics listen")

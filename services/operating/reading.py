@@ -93,6 +93,9 @@ class Log:
         self._consumer = Consumer(common | reading)
         try:
             await self._broker.cluster_id()  # that it answers, and takes the password
+        except Surroundings:
+            await self.__aexit__(None, None, None)
+            raise Surroundings(f"no Kafka broker answers at {self._at.bootstrap_servers}") from None
         except BaseException:
             await self.__aexit__(None, None, None)
             raise

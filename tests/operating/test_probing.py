@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from pathlib import Path
@@ -11,6 +13,10 @@ from uuid import uuid4
 import pytest
 import sqlalchemy as sa
 from prometheus_client import REGISTRY
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from services.bus.batch import Batch
 from services.bus.claims import Claims
@@ -25,10 +31,16 @@ from services.bus.projection import Projection
 from services.bus.service import Service
 from services.bus.settings import HERE, Settings
 from services.bus.store import Store
+from services.lag_monitor.probing import knocking
 from services.lag_monitor.probing.kept import Answer, Probes
+from services.lag_monitor.probing.knocking import DOOR
 from services.lag_monitor.probing.prober import Prober, probing
+from services.partner_gateway.door.serve import place_of
+from services.web.serving import listen, serving
 from tests.bus.plain import NOTER, MemoryRegistry
+from tests.lag_monitor.house import until
 from tests.operating.exposed import CATALOGUE
+from tests.partner_gateway.certificate import certificate
 
 NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
 ROOMS = sorted(path.parent.name for path in HERE.glob("*/wiring.py"))
@@ -165,6 +177,54 @@ def test_answers_become_a_histogram_and_a_last_success(tmp_path: Path) -> None:
     assert REGISTRY.get_sample_value("safebus_probe_seconds_count", labels) == 1
     assert REGISTRY.get_sample_value("safebus_probe_last_success_timestamp_seconds", labels) == then.timestamp()
     assert list(prober.probes.answers) == [service]
+
+
+@asynccontextmanager
+async def a_door(at: Settings, status: int) -> AsyncIterator[str]:
+    """What stands in the place of the gateway's, and says where it is as that does."""
+
+    async def answer(_request: Request) -> Response:
+        return Response(status_code=status)
+
+    async def close() -> None: ...
+
+    app = Starlette(routes=[Route(knocking.PAGE, answer)])
+    async with serving(app, listen(place_of(at)), place_of(at), close) as address:
+        yield address
+
+
+async def test_the_door_is_knocked_at_too(tmp_path: Path) -> None:
+    """Where partners come in: from when somebody says where that is. One that is silent, or fails, is told of as any
+    service is, with what is wrong; and that ends once it answers."""
+    at = Settings(data_dir=tmp_path, probe_interval=0.05, gateway_port=0)
+    prober = Prober(at, Probes(("s",), 0.05, datetime.now(UTC)))
+    knocking_at = asyncio.create_task(prober.knock())
+    probes = prober.probes
+    try:
+        await asyncio.sleep(0.2)
+        assert probes.services == ("s",), "nobody says where it is, so nobody is alarmed"
+        async with a_door(at, 200):
+            await until(lambda: probes.last(DOOR) is not None)
+        last = probes.last(DOOR)
+        assert last is not None
+        assert DOOR in dict(probes.late(last.at + timedelta(seconds=1)))
+        async with a_door(at, 503):
+            await until(lambda: probes.why.get(DOOR) == "it answers 503")
+        async with a_door(at, 200):
+            await until(lambda: DOOR not in probes.why)
+        assert (REGISTRY.get_sample_value("safebus_probe_seconds_count", {"service": DOOR}) or 0) >= 2
+    finally:
+        knocking_at.cancel()
+        await asyncio.gather(knocking_at, return_exceptions=True)
+
+
+async def test_a_door_without_a_good_certificate_does_not_answer(tmp_path: Path) -> None:
+    """Partners would be turned away by it too."""
+    cert, key = certificate(tmp_path)
+    at = Settings(data_dir=tmp_path, gateway_port=0, gateway_tls_cert=cert, gateway_tls_key=key)
+    async with a_door(at, 200) as address, knocking.knocker() as by:
+        assert await knocking.knock(by, address) == "its certificate is not trusted"
+        assert await knocking.knock(by, "http://127.0.0.1:1") == "no answer (ConnectError)"
 
 
 async def test_a_broker_that_is_away_ends_nothing(tmp_path: Path) -> None:

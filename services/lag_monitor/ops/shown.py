@@ -227,7 +227,8 @@ def _probed(known: Probes, name: str, silent: datetime | None, now: datetime) ->
     state = "silent" if silent else "answers" if last else "waiting"
     drawn = chart([one.seconds for one in kept[-POINTS:]], words.span, f"the last {len(kept[-POINTS:])} probes")
     return Row(
-        f"probe-{name}", name, state, {"silent": "red", "answers": "grey"}.get(state, "orange"), "", facts,
+        f"probe-{name}", name, state, {"silent": "red", "answers": "grey"}.get(state, "orange"),
+        known.why.get(name, ""), facts,
         [("Time through it and back", drawn)] if len(kept) > 1 else (),
     )  # fmt: skip
 

@@ -90,7 +90,7 @@ def _probe(desk: Desk, now: datetime) -> Iterator[Wrong]:
         yield Wrong("No probe can be sent", probes.fault, "safebus doctor", "#probe")
     for name, since in probes.late(now):
         what = f"No probe has come through {name} for {words.since(since, now)}"
-        yield Wrong(what, "", "safebus status", f"#probe-{name}")
+        yield Wrong(what, probes.why.get(name, ""), "safebus status", f"#probe-{name}")
 
 
 def _waiting(desk: Desk) -> Iterator[Wrong]:

@@ -35,9 +35,19 @@ class Probes:
     fault: str | None = None
     """Why none can be sent now."""
     answers: dict[str, deque[Answer]] = field(default_factory=dict)
+    joined: dict[str, datetime] = field(default_factory=dict)
+    """Of those that are to answer only since then, UTC."""
+    why: dict[str, str] = field(default_factory=dict)
+    """What is wrong with those of which it is known."""
+
+    def join(self, service: str, now: datetime) -> None:
+        """It is to answer too, from now on."""
+        if service not in self.services:
+            self.services, self.joined[service] = (*self.services, service), now
 
     def answered(self, service: str, answer: Answer) -> None:
         self.answers.setdefault(service, deque(maxlen=KEPT)).append(answer)
+        self.why.pop(service, None)
 
     def last(self, service: str) -> Answer | None:
         """The latest answer of that service."""
@@ -48,6 +58,6 @@ class Probes:
         """Services that have not answered for three probes' time, and since when each has been silent."""
         for service in self.services:
             last = self.last(service)
-            since = last.at if last else self.began
+            since = last.at if last else self.joined.get(service, self.began)
             if now - since > timedelta(seconds=3 * self.interval):
                 yield service, since

@@ -2,6 +2,7 @@
 
 The path is an event's: to Kafka, acknowledged by all replicas; through each service's loop, where it is decided,
 stored, sent and acknowledged; and back out of Kafka. It signs in as `probe`, which may read the answers, no more.
+Partners' way to Kafka, the gateway's door, is knocked at besides (knocking.py).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import uuid4
 
+import httpx
 import structlog
 
 from services.bus.catalogue import load
@@ -21,6 +23,7 @@ from services.bus.events import ProbeHeard, ProbeSent
 from services.bus.publish import Publisher
 from services.bus.settings import Settings
 from services.lag_monitor.probing.kept import Answer, Probes
+from services.lag_monitor.probing.knocking import DOOR, address, knock, knocker
 from services.lag_monitor.probing.metrics import FAILED, SENT, SUCCESS, TOOK
 from services.operating.reading import Log, Read
 
@@ -47,7 +50,7 @@ async def probing(at: Settings) -> AsyncIterator[Probes | None]:
     # As itself, whoever this process is otherwise.
     own = at.model_copy(update={"principal": None, "password": None})
     prober = Prober(own, Probes(load(at.catalogue).services, at.probe_interval, datetime.now(UTC)))
-    tasks = [asyncio.create_task(prober.listen()), asyncio.create_task(prober.send())]
+    tasks = [asyncio.create_task(doing()) for doing in (prober.listen, prober.send, prober.knock)]
     try:
         yield prober.probes
     finally:
@@ -57,7 +60,7 @@ async def probing(at: Settings) -> AsyncIterator[Probes | None]:
 
 
 class Prober:
-    """Two tasks: `send` and `listen`, each until it is cancelled."""
+    """Three tasks: `send`, `listen` and `knock`, each until it is cancelled."""
 
     def __init__(self, at: Settings, probes: Probes) -> None:
         self._at, self.probes = at, probes
@@ -97,6 +100,27 @@ class Prober:
             log.warning("no_probe", reason=why)
         self.probes.fault = why
 
+    async def knock(self) -> None:
+        """At the gateway's door, from when somebody first says where it is; from then on its silence counts."""
+        async with knocker() as by:
+            while True:
+                began = asyncio.get_running_loop().time()
+                if (door := address(self._at)) is not None:
+                    await self._knock_once(by, door)
+                await self._rest(began)
+
+    async def _knock_once(self, by: httpx.AsyncClient, door: str) -> None:
+        sent_at = datetime.now(UTC)
+        if DOOR not in self.probes.services:
+            self.probes.join(DOOR, sent_at)
+            SUCCESS.labels(DOOR).set(sent_at.timestamp())
+        wrong = await knock(by, door)
+        if wrong is None:
+            self._came(DOOR, sent_at, datetime.now(UTC))
+        elif wrong != self.probes.why.get(DOOR):
+            self.probes.why[DOOR] = wrong
+            log.warning("door_silent", why=wrong)
+
     async def listen(self) -> None:
         """Take answers as they come, again whenever reading fails."""
         while True:
@@ -122,7 +146,10 @@ class Prober:
         """One service's answer, read at that moment."""
         if heard.service not in self.probes.services or now - heard.sent_at > OLD:
             return
-        seconds = max(0.0, (now - heard.sent_at).total_seconds())
-        TOOK.labels(heard.service).observe(seconds)
-        SUCCESS.labels(heard.service).set(now.timestamp())
-        self.probes.answered(heard.service, Answer(now, seconds))
+        self._came(heard.service, heard.sent_at, now)
+
+    def _came(self, service: str, sent_at: datetime, now: datetime) -> None:
+        seconds = max(0.0, (now - sent_at).total_seconds())
+        TOOK.labels(service).observe(seconds)
+        SUCCESS.labels(service).set(now.timestamp())
+        self.probes.answered(service, Answer(now, seconds))
