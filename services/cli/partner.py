@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from services.bus.errors import UserMistake
+from services.cli import people
 from services.cli.keys import Days, Save, kept, tell, tell_key
+from services.cli.people import AsJson, Minutes, Name, Person, Subject
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -31,12 +33,8 @@ LEAD = "designated safeguarding lead"
 app = typer.Typer(name="partner", help="Who may come to the gateway, and how.", no_args_is_help=True)
 
 Org = Annotated[str, typer.Argument(metavar="ORG", help="As in the directory: school:110394.", show_default=False)]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of words.")]
 Post = Annotated[str, typer.Option(help="What this person is there.")]
 Email = Annotated[str | None, typer.Option(help="Where a notice says that something waits.", show_default=False)]
-Subject = Annotated[
-    str | None, typer.Option(help="How the OpenID Connect issuer calls this person.", show_default=False)
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,29 +50,12 @@ class Office:
 @contextmanager
 def office() -> Iterator[Office]:
     """The gateway's tables, made if the gateway has not run yet."""
-    from services.bus.access import Access
     from services.bus.catalogue import load
-    from services.bus.clock import Clock
-    from services.bus.settings import settings
+    from services.partner_gateway.tables import metadata
     from services.partner_gateway.wiring import SERVICE
 
-    at = settings()
-    access = Access(at, SERVICE.name)
-    try:
-        access.run(lambda connection: _make(connection, SERVICE.name))
-        yield Office(at, access, load(at.catalogue), int(Clock.of(at).now().timestamp() * 1_000_000))
-    finally:
-        access.close()
-
-
-def _make(connection: sa.Connection, service: str) -> None:
-    import sqlalchemy as sa
-
-    from services.partner_gateway.tables import metadata
-
-    if connection.dialect.name != "sqlite":
-        connection.execute(sa.schema.CreateSchema(service.replace("-", "_"), if_not_exists=True))
-    metadata.create_all(connection)
+    with people.office(SERVICE.name, metadata) as here:
+        yield Office(here.at, here.access, load(here.at.catalogue), here.now_us)
 
 
 @app.command()
@@ -142,7 +123,7 @@ def rotate_key(
 @app.command("person")
 def person_(
     organisation: Org,
-    name: Annotated[str, typer.Argument(help="The person's name.", show_default=False)],
+    name: Name,
     post: Post = LEAD,
     email: Email = None,
     subject: Subject = None,
@@ -206,13 +187,13 @@ def list_(as_json: AsJson = False) -> None:
 @app.command()
 def link(
     organisation: Org,
-    person_id: Annotated[str, typer.Argument(metavar="PERSON", help="As `list` shows it.", show_default=False)],
-    minutes: Annotated[float, typer.Option(min=1, max=1440, help="It works for so long.")] = 30.0,
+    person_id: Person,
+    minutes: Minutes = 30.0,
     as_json: AsJson = False,
 ) -> None:
     """Make a link that signs a named person in, once. For a demo; in use, people sign in by OpenID Connect."""
+    from services.partner_gateway.door.serve import place_of
     from services.partner_gateway.partners import registry
-    from services.people.sign_in import link_path
 
     with office() as here:
 
@@ -222,8 +203,8 @@ def link(
                 raise UserMistake(f"{organisation} has no such person; `safebus partner list` shows whom it has")
             return registry.one_time_link(connection, person_id, now_us=here.now_us, minutes=minutes)
 
-        url = address(here.at) + link_path(here.access.run(make))
-    tell({"url": url, "minutes": minutes}, [url, f"it works once, for {minutes:g} minutes"], as_json)
+        token = here.access.run(make)
+    people.tell_link(place_of(here.at), token, minutes, as_json)
 
 
 @app.command("test")
@@ -235,6 +216,7 @@ def try_out(organisation: Org, as_json: AsJson = False) -> None:
     import asyncio
 
     from services.cli.hops import Hop, Trial
+    from services.partner_gateway.door.serve import place_of
 
     found: list[Hop] = []
 
@@ -244,7 +226,7 @@ def try_out(organisation: Org, as_json: AsJson = False) -> None:
             typer.echo(str(hop))
 
     with office() as here:
-        good = asyncio.run(Trial(here, address(here.at), organisation).run(say))
+        good = asyncio.run(Trial(here, people.address(place_of(here.at)), organisation).run(say))
     if as_json:
         hops = [{"hop": hop.name, "good": hop.good, "what": hop.what, "ms": hop.ms} for hop in found]
         typer.echo(json.dumps({"organisation": organisation, "good": good, "hops": hops}, indent=2))
@@ -272,26 +254,18 @@ def remove(
     tell({"organisation": organisation, "person_id": person_id, "removed": True}, [said], as_json)
 
 
-def address(at: Settings) -> str:
-    """Where the gateway that works here is, as it said itself; before it ran, as the settings say."""
-    from services.partner_gateway.door.serve import where
-
-    scheme = "https" if at.gateway_tls_cert else "http"
-    return (where(at) or at.gateway_url or f"{scheme}://{at.gateway_host}:{at.gateway_port}").rstrip("/")
-
-
 def _as_object(connection: sa.Connection, row: Any, now_us: int) -> dict[str, Any]:
     from services.partner_gateway.partners import registry
 
     keys = registry.keys_of(connection, row.organisation, now_us=now_us)
-    people = registry.people_of(connection, row.organisation)
+    named = registry.people_of(connection, row.organisation)
     return {
         "organisation": row.organisation,
         "acts_as": row.acts_as,
         "sandbox": row.sandbox,
         "keys": [{"key_id": key.key_id, "expires": _moment(key.expires_us)} for key in keys],
         "clients": list(registry.clients_of(connection, row.organisation)),
-        "people": [{"person_id": one.person_id, "name": one.name, "post": one.post} for one in people],
+        "people": [{"person_id": one.person_id, "name": one.name, "post": one.post} for one in named],
     }
 
 
@@ -309,8 +283,8 @@ def _print(found: list[dict[str, Any]]) -> None:
         shown.add_column(name, overflow="fold")
     for row in found:
         keys = [f"{key['key_id']}, {key['expires'][:10]}" for key in row["keys"]]
-        people = [f"{one['person_id']}  {one['name']}, {one['post']}" for one in row["people"]]
+        named = [f"{one['person_id']}  {one['name']}, {one['post']}" for one in row["people"]]
         kind = row["acts_as"] + (", sandbox" if row["sandbox"] else "")
         by = [*keys, *(f"client {name}" for name in row["clients"])] or ["none"]
-        shown.add_row(row["organisation"], kind, Text("\n".join(by)), Text("\n".join(people)))
+        shown.add_row(row["organisation"], kind, Text("\n".join(by)), Text("\n".join(named)))
     Console(highlight=False).print(shown)

@@ -6,61 +6,34 @@ Exit codes: 0 done; 2 a mistake, in one sentence; 75 the database is away.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+from contextlib import AbstractContextManager
+from typing import Annotated, Literal
 
 import typer
 
+from services.cli import people
 from services.cli.keys import tell
-
-if TYPE_CHECKING:
-    from services.bus.access import Access
-    from services.bus.settings import Settings
+from services.cli.people import AsJson, Minutes, Name, Office, Person, Subject
 
 app = typer.Typer(name="person", help="Who may see the performance pages, and how.", no_args_is_help=True)
 
-AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of words.")]
-Person = Annotated[str, typer.Argument(metavar="PERSON", help="As `list` shows it.", show_default=False)]
 
-
-class Office(NamedTuple):
-    """What a command works with."""
-
-    at: Settings
-    access: Access
-    now_us: int
-
-
-@contextmanager
-def office() -> Iterator[Office]:
+def office() -> AbstractContextManager[Office]:
     """The pages' tables, made if they were never opened."""
-    from services.bus.access import Access
-    from services.bus.clock import Clock
-    from services.bus.settings import settings
-    from services.performance_data.pages.people.tables import STORE, make
+    from services.performance_data.pages.people.tables import STORE, metadata
 
-    at = settings()
-    access = Access(at, STORE)
-    try:
-        access.run(make)
-        yield Office(at, access, int(Clock.of(at).now().timestamp() * 1_000_000))
-    finally:
-        access.close()
+    return people.office(STORE, metadata)
 
 
 @app.command("add")
 def add(
-    name: Annotated[str, typer.Argument(help="The person's name.", show_default=False)],
+    name: Name,
     post: Annotated[str, typer.Option(help="What they are there: partnership analyst.", show_default=False)],
     role: Annotated[
         Literal["analyst", "manager"],
         typer.Option(help="An analyst may also see small numbers, which must stay inside the partnership."),
     ],
-    subject: Annotated[
-        str | None, typer.Option(help="How the OpenID Connect issuer calls this person.", show_default=False)
-    ] = None,
+    subject: Subject = None,
     as_json: AsJson = False,
 ) -> None:
     """Name a person who may sign in at the performance pages."""
@@ -83,19 +56,14 @@ def remove(person_id: Person, as_json: AsJson = False) -> None:
 
 
 @app.command("link")
-def link(
-    person_id: Person,
-    minutes: Annotated[float, typer.Option(min=1, max=1440, help="It works for so long.")] = 30.0,
-    as_json: AsJson = False,
-) -> None:
+def link(person_id: Person, minutes: Minutes = 30.0, as_json: AsJson = False) -> None:
     """Make a link that signs a named person in, once. For a demo; in use, people sign in by OpenID Connect."""
-    from services.people.sign_in import link_path
+    from services.performance_data.pages.door.serve import place_of
     from services.performance_data.pages.people import readers
 
     with office() as here:
         token = here.access.run(lambda c: readers.new_link(c, person_id, now_us=here.now_us, minutes=minutes))
-        url = address(here.at) + link_path(token)
-    tell({"url": url, "minutes": minutes}, [url, f"it works once, for {minutes:g} minutes"], as_json)
+    people.tell_link(place_of(here.at), token, minutes, as_json)
 
 
 @app.command("list")
@@ -108,29 +76,5 @@ def list_(as_json: AsJson = False) -> None:
             {"person_id": one.person_id, "name": one.name, "post": one.post, "role": one.role}
             for one in here.access.run(readers.people)
         ]
-    if as_json:
-        typer.echo(json.dumps(found, indent=2))
-    elif not found:
-        typer.echo("nobody may sign in yet; `safebus performance person add NAME --post … --role …` names somebody")
-    else:
-        _print(found)
-
-
-def address(at: Settings) -> str:
-    """Where the pages are, as they said themselves; before they were opened, as the settings say."""
-    from services.performance_data.pages.door.serve import where
-
-    scheme = "https" if at.performance_tls_cert else "http"
-    return (where(at) or at.performance_url or f"{scheme}://{at.performance_host}:{at.performance_port}").rstrip("/")
-
-
-def _print(found: list[dict[str, Any]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    shown = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for name in ("person", "name", "post", "role"):
-        shown.add_column(name, overflow="fold")
-    for row in found:
-        shown.add_row(*row.values())
-    Console(highlight=False).print(shown)
+    nobody = "nobody may sign in yet; `safebus performance person add NAME --post … --role …` names somebody"
+    people.tell_people(found, nobody, as_json)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.schema import CreateSchema
 
 from services.bus.tables import Bytes
 
@@ -30,3 +31,11 @@ def session_table(name: str, metadata: sa.MetaData, person_id: sa.Column[Any]) -
         sa.Column("used_us", sa.BigInteger, nullable=False),  # 0: locked, until its person signs in again
         sa.Column("began_us", sa.BigInteger, nullable=False),
     )
+
+
+def make(connection: sa.Connection, store: str, *tables: sa.MetaData) -> None:
+    """A site's tables in its own store, where they are not there yet."""
+    if connection.dialect.name != "sqlite":
+        connection.execute(CreateSchema(store.replace("-", "_"), if_not_exists=True))
+    for each in tables:
+        each.create_all(connection)

@@ -8,10 +8,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from services.bus.access import Access
 from services.bus.clock import Clock
 from services.bus.settings import Settings
+from services.people.tables import make
 from services.performance_data.pages.door.app import application
 from services.performance_data.pages.door.context import Computes, ReadingRoom
 from services.performance_data.pages.door.kept import Kept
-from services.performance_data.pages.people.tables import STORE, make
+from services.performance_data.pages.people.tables import STORE, metadata
 from services.web.serving import Place, listen, serving
 from services.web.serving import where as serving_at
 
@@ -39,7 +40,7 @@ async def reading_room(at: Settings, figures: Computes) -> AsyncIterator[Reading
     """What the routes work with, ended with the block."""
     access = Access(at, STORE)
     try:
-        await access.write(make)
+        await access.write(lambda connection: make(connection, STORE, metadata))
         yield ReadingRoom(at, access, Clock.of(at), Kept(figures))
     finally:
         access.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
-from sqlalchemy.schema import CreateSchema
 
 from services.people.tables import link_table, session_table
 
@@ -26,10 +25,3 @@ reader = sa.Table(
 
 link = link_table("performance_link", metadata, reader.c.person_id)
 session = session_table("performance_session", metadata, reader.c.person_id)
-
-
-def make(connection: sa.Connection) -> None:
-    """The tables, if they are not there."""
-    if connection.dialect.name != "sqlite":
-        connection.execute(CreateSchema(STORE.replace("-", "_"), if_not_exists=True))
-    metadata.create_all(connection)
