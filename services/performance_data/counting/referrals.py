@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from services.performance_data.counting.known import Known
 from services.performance_data.counting.tables import Span, Thing, table, within_12_months, words
@@ -14,8 +15,9 @@ GROUP = "Notifications and contacts"
 AGAIN = "Children who come again"
 STRATEGY = "Strategy discussions"
 ONCE = (
-    "A police notification counts once for each child and incident, in the month in which the force said it; what the "
-    "force says again of the same incident is not counted again."
+    "A police notification counts once for each child and incident, in the month in which the force said it or, where "
+    "a person had to say who the child is, that person did; what the force says again of the same incident is not "
+    "counted again."
 )
 CONTACT = (
     "A contact counts once, when it was received; one that a MASH records for a police notification counts there, and "
@@ -23,57 +25,79 @@ CONTACT = (
 )
 
 
+class Way(NamedTuple):
+    """One way of dividing what came."""
+
+    name: str
+    """Of the measure, after `_by_`."""
+    title: str
+    by: str
+    meaning: str = ""
+    source: str = "N10"
+    adds_up: bool = True
+
+
 def notifications(known: Known, span: Span) -> Iterator[Measure]:
     """By day, kind, source and area."""
+    ways = (
+        Way("kind", "by kind of incident", "kind", "An incident of two kinds stands in both rows.", adds_up=False),
+        Way("source", "by force", "force"),
+        Way(
+            "area",
+            "by area",
+            "area",
+            "The area is the local authority of the front door that was told; it is withheld for a child whose place "
+            "is confidential.",
+            "N10, H2",
+        ),
+    )
     things = [
-        (one.at, tuple(map(words, one.kinds)), known.name(one.force), known.area_of(one.door, one.child))
+        (one.at, (tuple(map(words, one.kinds)), (known.name(one.force),), (known.area_of(one.door, one.child),)))
         for one in known.notifications
     ]
-    yield table(
-        "notifications_by_day", group=GROUP, title="Police notifications by day", unit=Unit.COUNT, grain=Grain.DAY,
-        meaning=ONCE, source="N10", things=(Thing(at) for at, *_ in things), span=span,
-    )  # fmt: skip
-    yield table(
-        "notifications_by_kind", group=GROUP, title="Police notifications by kind of incident", unit=Unit.COUNT,
-        by="kind", adds_up=False, meaning=f"{ONCE} An incident of two kinds stands in both rows.", source="N10",
-        things=(Thing(at, values=kinds) for at, kinds, *_ in things), span=span,
-    )  # fmt: skip
-    yield table(
-        "notifications_by_source", group=GROUP, title="Police notifications by force", unit=Unit.COUNT, by="force",
-        meaning=ONCE, source="N10", things=(Thing(at, values=(force,)) for at, _, force, _ in things), span=span,
-    )  # fmt: skip
-    yield table(
-        "notifications_by_area", group=GROUP, title="Police notifications by area", unit=Unit.COUNT, by="area",
-        meaning=f"{ONCE} The area is the local authority of the front door that was told; it is withheld for a child "
-        "whose place is confidential.",
-        source="N10, H2", things=(Thing(at, values=(area,)) for at, *_, area in things), span=span,
-    )  # fmt: skip
+    yield from _each_way("notifications", "Police notifications", ONCE, "N10", things, ways, span)
 
 
 def contacts(known: Known, span: Span) -> Iterator[Measure]:
     """By day, grading, source and area."""
+    ways = (
+        Way("grading", "by grading", "grading"),
+        Way("source", "by who made them", "referrer", source="N10, N14"),
+        Way(
+            "area",
+            "by area",
+            "area",
+            "The area is the referrer's local authority; it is withheld for a child whose place is confidential.",
+            "N10, H2",
+        ),
+    )
     things = [
-        (one.at, words(one.grading), words(one.role), known.area_of(one.organisation, one.child))
+        (one.at, ((words(one.grading),), (words(one.role),), (known.area_of(one.organisation, one.child),)))
         for one in known.contacts
     ]
+    yield from _each_way("contacts", "Contacts", CONTACT, "N10, N14", things, ways, span)
+
+
+def _each_way(
+    what: str,
+    title: str,
+    meaning: str,
+    source: str,
+    things: Sequence[tuple[int, Sequence[tuple[str, ...]]]],
+    ways: Sequence[Way],
+    span: Span,
+) -> Iterator[Measure]:
+    """By day, and in each way; `things` are moments, each with its values in the order of the ways."""
     yield table(
-        "contacts_by_day", group=GROUP, title="Contacts by day", unit=Unit.COUNT, grain=Grain.DAY, meaning=CONTACT,
-        source="N10, N14", things=(Thing(at) for at, *_ in things), span=span,
+        f"{what}_by_day", group=GROUP, title=f"{title} by day", unit=Unit.COUNT, grain=Grain.DAY, meaning=meaning,
+        source=source, things=(Thing(at) for at, _ in things), span=span,
     )  # fmt: skip
-    yield table(
-        "contacts_by_grading", group=GROUP, title="Contacts by grading", unit=Unit.COUNT, by="grading",
-        meaning=CONTACT, source="N10", things=(Thing(at, values=(grading,)) for at, grading, *_ in things), span=span,
-    )  # fmt: skip
-    yield table(
-        "contacts_by_source", group=GROUP, title="Contacts by who made them", unit=Unit.COUNT, by="referrer",
-        meaning=CONTACT, source="N10, N14", things=(Thing(at, values=(role,)) for at, _, role, _ in things), span=span,
-    )  # fmt: skip
-    yield table(
-        "contacts_by_area", group=GROUP, title="Contacts by area", unit=Unit.COUNT, by="area",
-        meaning=f"{CONTACT} The area is the referrer's local authority; it is withheld for a child whose place is "
-        "confidential.",
-        source="N10, H2", things=(Thing(at, values=(area,)) for at, *_, area in things), span=span,
-    )  # fmt: skip
+    for place, way in enumerate(ways):
+        yield table(
+            f"{what}_by_{way.name}", group=GROUP, title=f"{title} {way.title}", unit=Unit.COUNT, by=way.by,
+            adds_up=way.adds_up, meaning=f"{meaning} {way.meaning}".strip(), source=way.source,
+            things=[Thing(at, values=values[place]) for at, values in things], span=span,
+        )  # fmt: skip
 
 
 def again(known: Known, span: Span) -> Iterator[Measure]:
