@@ -72,7 +72,8 @@ async def test_two_hundred_children_of_one_incident_are_each_accounted_for(bus: 
 async def test_a_narrative_too_long_to_pass_on_goes_whole_to_a_person(bus: PolicesBus) -> None:
     """With what a notification adds it is larger than an event may be: a dead letter says so, and the next is told."""
     await bus.publish(*PLACES, record())
-    await bus.hears(incident(narrative="n" * 1_000_000), incident(incident_id="incident-2", id="2"))
+    await bus.say(incident(narrative="n" * 1_000_000))
+    await bus.hears(incident(incident_id="incident-2", id="2"))
     (letter,) = await bus.said(DeadLetter.topic)
     assert letter.reason_code == "output_too_large"
     assert letter.body_claim
