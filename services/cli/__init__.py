@@ -13,6 +13,13 @@ EXIT_INTERRUPTED = 130
 
 def main() -> None:
     """Run the command and end the process with its exit code; an error is one sentence on standard error."""
+    try:
+        _run()
+    except KeyboardInterrupt:
+        sys.exit(EXIT_INTERRUPTED)
+
+
+def _run() -> None:
     from services.cli.app import app, asked
 
     logging.lastResort = (
@@ -20,8 +27,6 @@ def main() -> None:
     )  # what goes wrong is told in our own sentence, not in a library's besides
     try:
         app(prog_name="safebus")
-    except KeyboardInterrupt:
-        sys.exit(EXIT_INTERRUPTED)
     except Exception as error:
         if asked.debug:
             raise

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from services.bus.errors import UserMistake
 from services.bus.settings import Settings, settings
+from services.cli import main
 from services.cli.demo import _alone, demo
 from services.cli.signals import SIGNALS, ends_in_good_order
 from services.embedded.files import FileLock
@@ -77,3 +80,16 @@ async def test_a_second_signal_hurries_the_stop_and_does_not_break_it_off(number
     for each in SIGNALS:
         asyncio.get_running_loop().remove_signal_handler(each)
     assert told == ["hurried", "hurried", "stopped"]
+
+
+def test_ctrl_c_before_a_command_is_loaded_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who starts the wrong thing stops it at once, while its libraries are still being read."""
+
+    class Interrupted(ModuleType):
+        def __getattr__(self, name: str) -> None:
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "services.cli.app", Interrupted("services.cli.app"))
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 130
