@@ -13,7 +13,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from statistics import quantiles
@@ -26,6 +26,7 @@ from services.bus.envelope import Event
 from services.bus.publish import Publisher
 from services.bus.run import broker_for
 from services.bus.settings import Settings, settings
+from services.cli.screen import Screen
 from services.embedded import EmbeddedStack, embedded_stack
 from services.supervisor.rooms import commands
 from services.supervisor.servers import apply_catalogue
@@ -41,7 +42,8 @@ ROOMS: dict[str, tuple[str, tuple[str, ...], Callable[[int], Event]]] = {
     ),
     "services.gp_updates.wiring": ("gp.cues.v1", ("gp.updates.v1", "deadlines.set.v1"), made_up.cue),
 }
-console = Console()
+screen = Screen()
+"""On standard error, so that the table or the JSON alone is on standard output."""
 
 
 async def publish(events: list[Event]) -> None:
@@ -79,6 +81,7 @@ async def throughput(room: str, count: int, repeats: int) -> dict[str, float]:
                 "batched": [source, *targets, "--count", str(count), "--batch", str(batch)],
             }
             for side, arguments in sides.items():
+                screen.doing(f"{room}: {side}, batches of {batch}, turn {turn + 1} of {repeats}")
                 seconds = await worker(side, *arguments, SAFEBUS_BATCH_SIZE=str(batch))
                 if count / seconds > best.get(side, 0):
                     best |= {side: count / seconds, f"{side} in batches of": batch}
@@ -172,6 +175,7 @@ async def idle(stack: EmbeddedStack) -> dict[str, float]:
 
 
 async def bench(count: int, repeats: int) -> dict[str, dict[str, float]]:
+    """All parts, one after another; each is told when it begins, and its figures as soon as they are there."""
     folder = Path(tempfile.mkdtemp(prefix="safebus-bench-"))
     os.environ |= {"SAFEBUS_DATA_DIR": str(folder), "SAFEBUS_REPLICATION_FACTOR": "1", "SAFEBUS_LOG_LEVEL": "ERROR"}
     os.environ |= {
@@ -182,68 +186,97 @@ async def bench(count: int, repeats: int) -> dict[str, dict[str, float]]:
         "SAFEBUS_GATEWAY_BURST": "1000000",
     }
     found: dict[str, dict[str, float]] = {}
+
+    async def part(name: str, words: str, measuring: Awaitable[dict[str, float]]) -> None:
+        """It, with what is going on before it and its figures after it."""
+        screen.doing(f"{words} (part {len(found) + 1} of {8 + len(ROOMS)})")
+        found[name] = await measuring
+        for row in rows(name, found[name]):
+            figure, bare, whole, ratio, wanted = told(row)
+            beside = f" beside {bare}, ratio {ratio}" if bare else ""
+            screen.news(f"{figure}: {whole}{beside}{f', wanted {wanted}' if wanted else ''}")
+
+    screen.doing("formatting Kafka, so that its next start is a warm one")
     async with embedded_stack(folder, kafka_port=0, registry_port=0):
-        pass  # formatted, so that the next start is a warm one
+        pass
     started = time.perf_counter()
     async with embedded_stack(folder, kafka_port=0, registry_port=0) as stack:
-        found["warm start"] = {"seconds": time.perf_counter() - started}
+        taken = time.perf_counter() - started
         os.environ |= {"SAFEBUS_BOOTSTRAP_SERVERS": stack.bootstrap_servers, "SAFEBUS_REGISTRY_URL": stack.registry_url}
         settings.cache_clear()
         await asyncio.to_thread(apply_catalogue, Settings())
-        found["memory"] = await idle(stack)
+        await part("warm start", "starting Kafka and the registry again", asyncio.sleep(0, {"seconds": taken}))
+        await part("memory", "each process without anything to do", idle(stack))
+        screen.doing("filling the directory")
         await publish([*made_up.organisations(), *(made_up.child(n) for n in range(made_up.CHILDREN))])
-        found["path"] = await path(2000)  # first: what the others publish the gateway would have to read through
+        # Before the rest: what the others publish the gateway would have to read through.
+        await part("path", "from POST to a school's stream", path(2000))
         for room in ROOMS:
-            found[room] = await throughput(room, count, repeats)
-        found["latency"] = await latency(300)
-        found["posts"] = await gateway_post.posts()
-        found["streams"] = await gateway_streams.streams()
-        found["pages"] = await gateway_streams.pages()
-        found["board"] = await board.board()
+            await part(room, f"events a second of {room}, best of {repeats} turns", throughput(room, count, repeats))
+        await part("latency", "from an incident to its alert, one at a time", latency(300))
+        await part("posts", "POSTs a second", gateway_post.posts())
+        await part("streams", "an event to 2,000 open streams", gateway_streams.streams())
+        await part("pages", "pages of an inbox of 1,000,000", gateway_streams.pages())
+        await part("board", f"the board with {board.MATTERS} matters", board.board())
+    screen.still()
     return found
 
 
+Row = tuple[str, float | None, float, str]
+"""A figure, its yardstick if it has one, what safebus has, and what is wanted of it or of its ratio."""
+
+
+def rows(part: str, f: dict[str, float]) -> Iterator[Row]:
+    """What one part measured, as figures to be read."""
+    if part in ROOMS:
+        name = part.removeprefix("services.").removesuffix(".wiring")
+        yield f"{name}, events/s ÷ a bare loop", f["bare"], f["whole"], "≥ 0.45"
+        yield f"{name}, events/s ÷ one that builds its batches", f["batched"], f["whole"], ""
+    elif part == "latency":
+        for cut in ("p50", "p99"):
+            yield f"incident → alert {cut}, ms", f[f"bare {cut}"], f[f"whole {cut}"], "≤ 3"
+    elif part == "path":
+        for cut, wanted in (("p50", ""), ("p99", "≤ 5")):
+            name = f"POST → school's stream ÷ a bare round trip, {cut}, ms, at 200/s"
+            yield name, f[f"bare {cut}"], f[f"whole {cut}"], wanted
+    elif part == "posts":
+        yield "accepted POSTs/s ÷ an empty handler", f["empty"], f["whole"], "≥ 0.5"
+    elif part == "streams":
+        yield "an event to 2,000 streams, ms", f["bare"], f["whole"], "≤ 1.5"
+        yield "one open stream, kB", f["bare kB"], f["whole kB"], "≤ 60 kB"
+    elif part == "pages":
+        yield "a page of 1,000,000 entries ÷ of 1,000, ms", f["short"], f["long"], "≈ 1"
+    elif part == "board":
+        for what, words in (
+            ("first", "the board's first card"),
+            ("update", "danger: from the board's commit to paint"),
+        ):
+            name = f"{words}, {board.MATTERS} matters and {board.VIEWERS} viewers ÷ empty, ms"
+            yield name, f[f"empty {what}"], f[f"full {what}"], ""
+    elif part == "warm start":
+        yield "Kafka and registry, warm start, s", None, f["seconds"], "≤ 15"
+    else:
+        for name, size in f.items():
+            yield f"{name}, MiB", None, size, "≤ 150" if name.endswith("idle") else ""
+
+
+def told(row: Row) -> tuple[str, str, str, str, str]:
+    """A row in the table's words."""
+    name, bare, whole, wanted = row
+    digits = 0 if whole >= 100 else 1 if whole >= 10 else 2
+    return (
+        name, "" if bare is None else f"{bare:,.{digits}f}", f"{whole:,.{digits}f}",
+        "" if bare is None else f"{whole / bare:.2f}", wanted,
+    )  # fmt: skip
+
+
 def show(found: dict[str, dict[str, float]]) -> None:
+    """All of it, as a table."""
     table = Table("figure", "bare", "safebus", "ratio", "wanted", title="safebus bench")
-    for room in ROOMS:
-        f = found[room]
-        name = room.removeprefix("services.").removesuffix(".wiring")
-        for side, words in (("bare", "a bare loop"), ("batched", "one that builds its batches")):
-            ratio = f"{f['whole'] / f[side]:.2f}"
-            wanted = "≥ 0.45" if side == "bare" else ""
-            table.add_row(f"{name}, events/s ÷ {words}", f"{f[side]:,.0f}", f"{f['whole']:,.0f}", ratio, wanted)
-    f = found["latency"]
-    for cut in ("p50", "p99"):
-        bare, whole = f[f"bare {cut}"], f[f"whole {cut}"]
-        table.add_row(f"incident → alert {cut}, ms", f"{bare:.1f}", f"{whole:.1f}", f"{whole / bare:.2f}", "≤ 3")
-    f = found["path"]
-    for cut in ("p50", "p99"):
-        bare, whole = f[f"bare {cut}"], f[f"whole {cut}"]
-        wanted = "≤ 5" if cut == "p99" else ""
-        table.add_row(
-            f"POST → school's stream ÷ a bare round trip, {cut}, ms, at 200/s",
-            f"{bare:.1f}", f"{whole:.1f}", f"{whole / bare:.2f}", wanted,
-        )  # fmt: skip
-    f = found["posts"]
-    ratio = f"{f['whole'] / f['empty']:.2f}"
-    table.add_row("accepted POSTs/s ÷ an empty handler", f"{f['empty']:,.0f}", f"{f['whole']:,.0f}", ratio, "≥ 0.5")
-    f = found["streams"]
-    ratio = f"{f['whole'] / f['bare']:.2f}"
-    table.add_row("an event to 2,000 streams, ms", f"{f['bare']:.0f}", f"{f['whole']:.0f}", ratio, "≤ 1.5")
-    table.add_row("one open stream, kB", f"{f['bare kB']:.0f}", f"{f['whole kB']:.0f}", "", "≤ 60")
-    f = found["pages"]
-    ratio = f"{f['long'] / f['short']:.2f}"
-    table.add_row("a page of 1,000,000 entries ÷ of 1,000, ms", f"{f['short']:.2f}", f"{f['long']:.2f}", ratio, "≈ 1")
-    f = found["board"]
-    for what, words in (("first", "the board's first card"), ("update", "danger: from the board's commit to paint")):
-        bare, whole = f[f"empty {what}"], f[f"full {what}"]
-        name = f"{words}, {board.MATTERS} matters and {board.VIEWERS} viewers ÷ empty, ms"
-        table.add_row(name, f"{bare:.0f}", f"{whole:.0f}", f"{whole / bare:.2f}", "")
-    table.add_row("Kafka and registry, warm start, s", "", f"{found['warm start']['seconds']:.1f}", "", "≤ 15")
-    for name, size in found["memory"].items():
-        wanted = "≤ 150" if name.endswith("idle") else ""
-        table.add_row(f"{name}, MiB", "", f"{size:.0f}", "", wanted)
-    console.print(table)
+    for part, figures in found.items():
+        for row in rows(part, figures):
+            table.add_row(*told(row))
+    Console().print(table)
 
 
 if __name__ == "__main__":
@@ -252,7 +285,8 @@ if __name__ == "__main__":
     given.add_argument("--repeats", type=int, default=2)
     given.add_argument("--json", action="store_true")
     said = given.parse_args()
-    measured = asyncio.run(bench(said.count, said.repeats))
+    with screen:
+        measured = asyncio.run(bench(said.count, said.repeats))
     if said.json:
         json.dump(measured, sys.stdout, indent=2)
     else:
