@@ -102,7 +102,9 @@ def read_event(topic: str, text: bytes) -> Event:
         faults = list(_faults(error))
         if error.errors(include_url=False, include_input=False)[0]["type"] == "json_invalid":
             raise UserMistake(f"not sent, since the file is not JSON{_place(text)}") from None
-        with suppress(ValueError, TypeError, AttributeError):  # what was found before something of no shape stays
+        with suppress(
+            ValueError, TypeError, AttributeError, RecursionError
+        ):  # what was found before something of no shape stays
             faults.extend(identifiers.faults(json.loads(text), load()[topic].checks))
     else:
         faults = load()[topic].faults(event)
@@ -119,6 +121,8 @@ def _place(text: bytes) -> str:
         json.loads(text)
     except json.JSONDecodeError as error:
         return f": see its line {error.lineno}, column {error.colno}" if text.strip() else ": it is empty"
+    except RecursionError:
+        return ": it is nested too deeply"
     except ValueError:
         pass
     return ""

@@ -101,7 +101,7 @@ def test_identifiers_are_named_beside_the_rest() -> None:
     assert said["/narrative"] == "is missing"
 
 
-@pytest.mark.parametrize("text", [b"", b"{", b"\xff\xfe", b"[]", b'"x"', b"\x00"])
+@pytest.mark.parametrize("text", [b"", b"{", b"\xff\xfe", b"[]", b'"x"', b"\x00", b"[" * 9999 + b"]" * 9999])
 def test_what_is_no_event_at_all(text: bytes) -> None:
     """One sentence, whatever the file holds."""
     with pytest.raises(UserMistake, match="the file"):
@@ -110,7 +110,11 @@ def test_what_is_no_event_at_all(text: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("text", "place"),
-    [(b"", "it is empty"), (b'{\n  "a": x}', "see its line 2, column 8")],
+    [
+        (b"", "it is empty"),
+        (b'{\n  "a": x}', "see its line 2, column 8"),
+        (b'{"a":' * 100_000, "it is nested too deeply"),
+    ],
 )
 def test_where_a_file_stops_being_json_is_told(text: bytes, place: str) -> None:
     """A sentence of its own: no field is at fault."""
