@@ -61,7 +61,7 @@ Clean = Callable[[Page], Awaitable[None]]
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def clean(house: House) -> Clean:
-    """Fails unless axe finds nothing on the page: WCAG 2.2 A and AA, and its best practice.
+    """Fails unless axe finds nothing on the page: WCAG 2.2 A and AA, its best practice, and the contrast in the dark.
 
     axe is a script and the pages' windows run none, so the same page is shown again in a window that does.
     """
@@ -79,5 +79,8 @@ async def clean(house: House) -> Clean:
         await scripted.goto(url)
         await scripted.unroute(url)
         await axe_finds_nothing(scripted)
+        await scripted.emulate_media(color_scheme="dark")
+        await axe_finds_nothing(scripted, ["color-contrast"])
+        await scripted.emulate_media(color_scheme="light")
 
     return check
