@@ -99,6 +99,12 @@ def cards(
     return sorted(_read(connection, chosen), key=lambda one: order_key(one, order))
 
 
+def interrupting(connection: sa.Connection, *, order: Sequence[RiskCriterion] = ORDER) -> list[MatterChanged]:
+    """Immediate danger that nobody has taken, of both sides: it waits for no side's hours (H7). Worst first."""
+    found = _read(connection, sa.and_(tables.card.c.open, tables.card.c.interrupts))
+    return sorted(found, key=lambda one: order_key(one, order))
+
+
 def card(connection: sa.Connection, matter_id: str) -> MatterChanged | None:
     """The matter as it stands, open or closed; None if there is none."""
     return next(iter(_read(connection, tables.card.c.matter_id == matter_id)), None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,14 +10,13 @@ import sqlalchemy as sa
 from fastapi import Request
 from pydantic_core import to_json
 
-from services.bus.events import MatterChanged, MatterState, RiskCriterion, Team
+from services.bus.events import MatterChanged, MatterState, Team
 from services.handover_feed.acting import shifts
 from services.handover_feed.board import reading, tables
 from services.handover_feed.door.context import Board, board_of
 from services.handover_feed.pages import words
 from services.handover_feed.pages.shown import Shown
 from services.handover_feed.people.site import Staff
-from services.handover_feed.risk import order_key
 from services.handover_feed.shifts import Shift, next_morning, shift_of
 from services.handover_feed.tables import declared
 from services.handover_feed.wiring import duty_of
@@ -106,7 +104,12 @@ async def frame(request: Request, staff: Staff) -> Frame:
 
     def look(connection: sa.Connection) -> tuple[str, list[MatterChanged], dict[str, bool], dict[str, int]]:
         after = f"{reading.epoch(connection)}.{reading.last(connection)}"
-        return after, _danger(connection, board.order), _declared(connection, staff), _counts(connection, staff)
+        return (
+            after,
+            reading.interrupting(connection, order=board.order),
+            _declared(connection, staff),
+            _counts(connection, staff),
+        )
 
     after, cards, said, counts = await board.access.read(look)
     left = await _left(board, staff, shift)
@@ -130,20 +133,13 @@ async def banner(request: Request, staff: Staff) -> dict[str, Any]:
     """Immediate danger alone, for its template: every page asks for it at once when something interrupts."""
     board = board_of(request)
     now = board.clock.now()
-    cards, said = await board.access.read(lambda c: (_danger(c, board.order), _declared(c, staff)))
+    cards, said = await board.access.read(lambda c: (reading.interrupting(c, order=board.order), _declared(c, staff)))
     morning = next_morning(now, duty_of(board.settings))
     return _banner([_shown(card, now, morning, staff, said, None) for card in cards])
 
 
 def _banner(danger: list[Shown]) -> dict[str, Any]:
     return {"danger": danger, "danger_by": to_json({m.id: m.danger_by for m in danger}).decode()}
-
-
-def _danger(connection: sa.Connection, order: Sequence[RiskCriterion]) -> list[MatterChanged]:
-    """Of both sides: danger waits for no side's hours. The worst is first."""
-    query = sa.select(tables.card.c.content).where(tables.card.c.open, tables.card.c.interrupts)
-    found = [MatterChanged.model_validate_json(content) for content in connection.execute(query).scalars()]
-    return sorted(found, key=lambda card: order_key(card, order))
 
 
 async def _left(board: Board, staff: Staff, shift: Shift) -> list[MatterChanged]:
