@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+PIP := --disable-pip-version-check --retries 2
 
 .PHONY: demo test check format events lock bench soak clean
 
@@ -47,10 +48,11 @@ lock: $(READY)
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("safebus needs Python 3.11 or later, this is " + sys.version.split()[0] + "; try make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
 	@echo "installing the locked packages into $(VENV) ..."
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@{ $(BIN)/python -m pip install -q $(PIP) --require-hashes -r requirements.lock && \
+		$(BIN)/python -m pip install -q $(PIP) --no-deps --no-build-isolation -e .; } >$(VENV)/install.log 2>&1 || { \
+		echo "the packages could not be installed: is the network there, and room on the disk? pip's own words are in $(VENV)/install.log" >&2; exit 1; }
 	@touch $@
 
 clean:
