@@ -71,6 +71,7 @@ def list_(
         from services.operating.shown import summary
 
         found, now = await _gathered()
+        _services_are_some(wanted, found)
         chosen = worst_first(one for one in found if wanted.takes(one, now))
         if as_json:
             from services.operating.letters import counts
@@ -141,6 +142,7 @@ def retry(
         from services.operating.letters import State, find
 
         found, now = await _gathered()
+        _services_are_some(wanted, found)
         if ids:
             named = {find(found, beginning).id for beginning in ids}
             chosen = [one for one in found if one.id in named and wanted.takes(one, now)]
@@ -213,15 +215,17 @@ def export(
         from services.operating.letters import worst_first
 
         found, now = await _gathered()
+        _services_are_some(wanted, found)
         chosen = worst_first(one for one in found if wanted.takes(one, now))
         text = await lines_of(settings(), chosen, found, now, reveal=reveal, because=because)
         if str(file) == "-":
             typer.echo(text, nl=False)
             return
-        from services.embedded.files import write_private
+        from services.cli.writing import written
 
-        write_private(file, text)
-        typer.echo(f"{len(chosen)} dead letters in {file}, {'revealed' if reveal else 'masked'}, and logged")
+        written(file, text)
+        number = "1 dead letter" if len(chosen) == 1 else f"{len(chosen)} dead letters"
+        typer.echo(f"{number} in {file}, {'revealed' if reveal else 'masked'}, and logged")
 
     _run(write())
 
@@ -247,6 +251,16 @@ def _filter(reason: Sequence[str] | None, service: Sequence[str] | None, older_t
     states = tuple(State) if state == "any" else (State(state),)
     names = tuple(name.replace("_", "-") for name in service or ())
     return Filter(tuple(reason or ()), names, _age(older_than), states)
+
+
+def _services_are_some(wanted: Filter, found: Sequence[Letter]) -> None:
+    """A name that is misspelt must not read as if nothing waited there; one of a service that is gone may be asked."""
+    from services.bus.catalogue import load
+    from services.bus.settings import settings
+
+    known = sorted({*load(settings().catalogue).services, *(one.said.service for one in found)})
+    if strange := [name for name in wanted.services if name not in known]:
+        raise UserMistake(f"there is no service {strange[0]}; there are {', '.join(known)}")
 
 
 def _age(said: str | None) -> timedelta | None:

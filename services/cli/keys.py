@@ -8,8 +8,6 @@ from typing import Annotated, Any
 
 import typer
 
-from services.bus.errors import UserMistake
-
 Save = Annotated[
     Path | None,
     typer.Option(
@@ -26,12 +24,9 @@ def kept(key: str, save: Path | None) -> str:
         UserMistake: the file cannot be written.
     """
     if save is not None:
-        from services.embedded.files import write_private
+        from services.cli.writing import written
 
-        try:
-            write_private(save, f"{key}\n")
-        except OSError as error:
-            raise UserMistake(f"{save} cannot be written: {error.strerror}; no key was made") from None
+        written(save, f"{key}\n", "; no key was made")
     return key
 
 

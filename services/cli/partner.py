@@ -274,17 +274,16 @@ def _moment(us: int) -> str:
 
 
 def _print(found: list[dict[str, Any]]) -> None:
+    """Lines, since ids must come whole out of a narrow terminal: `partner link` asks for them."""
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
-    shown = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for name in ("partner", "acts as", "keys, until", "people"):
-        shown.add_column(name, overflow="fold")
+    console = Console(highlight=False)
     for row in found:
-        keys = [f"{key['key_id']}, {key['expires'][:10]}" for key in row["keys"]]
-        named = [f"{one['person_id']}  {one['name']}, {one['post']}" for one in row["people"]]
         kind = row["acts_as"] + (", sandbox" if row["sandbox"] else "")
-        by = [*keys, *(f"client {name}" for name in row["clients"])] or ["none"]
-        shown.add_row(row["organisation"], kind, Text("\n".join(by)), Text("\n".join(named)))
-    Console(highlight=False).print(shown)
+        console.print(Text(row["organisation"], "bold"), f" acts as {kind}", sep="", soft_wrap=True)
+        ways = [f"key {key['key_id']} until {key['expires'][:10]}" for key in row["keys"]]
+        ways += [f"client {name}" for name in row["clients"]]
+        people = [f"{one['person_id']} {one['name']}, {one['post']}" for one in row["people"]]
+        for line in [*(ways or ["no key and no client"]), *people]:
+            console.print(Text(f"  {line}"), soft_wrap=True)

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from difflib import get_close_matches
 from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
@@ -320,4 +321,5 @@ def known_topic(name: str, log: Log) -> str:
     of_any_version = [topic for topic in log.catalogue.logs if topic.rpartition(".v")[0] == name]
     if len(of_any_version) == 1:
         return of_any_version[0]
-    raise UserMistake(f"there is no topic {name}; `safebus topics validate` checks topics.yaml, which names them all")
+    near = " or ".join(get_close_matches(name, log.catalogue.logs, 3, 0.5))
+    raise UserMistake(f"there is no topic {name}; {f'did you mean {near}' if near else 'topics.yaml names them all'}")

@@ -89,6 +89,15 @@ def test_a_key_is_shown_once(at: Settings) -> None:
         assert secret not in said(*arguments).output
 
 
+def test_a_narrow_terminal_breaks_no_id(at: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next command asks for the person's id as it is shown."""
+    told("add", SCHOOL, "--as", "agency", "--person", "A. Lead")
+    monkeypatch.setenv("COLUMNS", "40")
+    (person,) = told("list")[0]["people"]
+    assert person["person_id"] in said("list").output.split()
+    assert f"{SCHOOL} acts as agency" in said("list").output
+
+
 def test_a_saved_key_is_in_the_file_alone(at: Settings, tmp_path: Path) -> None:
     """Only its owner can read it, and the terminal does not show it. A file that cannot be written makes no key."""
     file = tmp_path / "key"

@@ -75,6 +75,8 @@ async def test_from_the_first_look_to_what_became_of_it(desk: Desk, tmp_path: Pa
         listed = await desk.safebus("dead-letters", "list", "--reason", "not_in_directory", "--json")
         assert unknown.id in {one["id"] for one in listed.json["dead_letters"]}
         assert MARK not in listed.text
+        misspelt = await desk.safebus("dead-letters", "list", "--service", "mash-outcome")
+        assert (misspelt.code, "there is no service mash-outcome; there are " in misspelt.text) == (2, True)
         shown = await desk.safebus("dead-letters", "show", unknown.id)
         assert "names a child whom the directory did not hold" in shown.text
         assert MARK not in shown.text

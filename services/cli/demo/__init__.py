@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ from services.bus.clock import Clock
 from services.bus.directory import Recorded
 from services.bus.errors import UserMistake
 from services.bus.settings import Settings, settings
+from services.cli import EXIT_INTERRUPTED
 from services.cli.demo import analyst
 from services.cli.demo.door import LEAD, keys_file, sign_in_link
 from services.cli.demo.driver import Driver, Result
@@ -38,7 +38,7 @@ SOMEBODY_WAS_NOT_TOLD = 1
 
 
 def demo(*, once: bool = False, as_json: bool = False) -> int:
-    """Play the scenario; the exit code: 0 only if everyone who had to learn did.
+    """Play the scenario; the exit code: 0 only if everyone who had to learn did, 130 if it was broken off before.
 
     Args:
         once: end by itself when it is played. Without a terminal it does so anyway.
@@ -51,9 +51,7 @@ def demo(*, once: bool = False, as_json: bool = False) -> int:
     at = _on_a_clock_of_its_own()
     timeline: Timeline = Json() if as_json else Lines(Console(), _names())
     stay = not once and sys.stdout.isatty()
-    with suppress(asyncio.CancelledError):
-        return asyncio.run(_until_told_to_stop(at, timeline, stay))
-    return 128 + signal.SIGINT
+    return asyncio.run(_until_told_to_stop(at, timeline, stay))
 
 
 def _on_a_clock_of_its_own() -> Settings:
@@ -72,7 +70,8 @@ def _clock_file(at: Settings) -> Path:
 async def _until_told_to_stop(at: Settings, timeline: Timeline, stay: bool) -> int:
     work = asyncio.current_task()
     assert work is not None
-    with ExitStack() as playing:
+    result: Result | None = None
+    with suppress(asyncio.CancelledError), ExitStack() as playing:
         playing.enter_context(_alone(at))
         if (other := running(at)) is not None:
             _on_our_clock(at, other)
@@ -90,7 +89,9 @@ async def _until_told_to_stop(at: Settings, timeline: Timeline, stay: bool) -> i
                     playing.close()  # another demo may play on what is up
                     if stay:
                         await _stay(at, up.status(), timeline.say)
-    return 0 if result.everyone_learnt else SOMEBODY_WAS_NOT_TOLD
+    if result is None:
+        return EXIT_INTERRUPTED
+    return 0 if result.everyone_learnt else SOMEBODY_WAS_NOT_TOLD  # Ctrl-C after that is how it is meant to end
 
 
 async def _stay(at: Settings, status: Status, say: Callable[[str], None]) -> None:

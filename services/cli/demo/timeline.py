@@ -9,7 +9,9 @@ from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.status import Status
+from rich.table import Table
 from rich.text import Text
 
 from services.bus.events import DeadlineKind, DeadlineMissed, MatterChanged
@@ -66,10 +68,21 @@ class Timeline(Protocol):
         """What is being waited for; empty when it has come."""
         ...
 
-    def title(self, step: Step) -> None: ...
-    def show(self, told: Told) -> None: ...
-    def show_board(self, shown: Shown) -> None: ...
-    def end(self, result: Result, seconds: float) -> None: ...
+    def title(self, step: Step) -> None:
+        """What happens next."""
+        ...
+
+    def show(self, told: Told) -> None:
+        """What has reached somebody, or waits for a person."""
+        ...
+
+    def show_board(self, shown: Shown) -> None:
+        """What has changed on the handover board."""
+        ...
+
+    def end(self, result: Result, seconds: float) -> None:
+        """How it ended, and how long it took."""
+        ...
 
 
 class Lines:
@@ -85,13 +98,14 @@ class Lines:
     def wait(self, text: str) -> None:
         if not self._console.is_terminal:
             return self.say(text) if text else None
-        if self._status is None:
-            self._status = self._console.status(text)
-            self._status.start()
-        self._status.update(text)
-        if not text:
+        if self._status is not None and not text:
             self._status.stop()
             self._status = None
+        elif self._status is not None:
+            self._status.update(text)
+        elif text:
+            self._status = self._console.status(text)
+            self._status.start()
         return None
 
     def title(self, step: Step) -> None:
@@ -103,18 +117,25 @@ class Lines:
         what = WORDS.get(told.event.topic, told.event.topic)
         if isinstance(told.event, DeadlineMissed):
             what = f"{what} {MISSED[told.event.kind]}"
-        line = Text(f"  {who:<34} ", style="cyan" if told.recipient else "yellow")
-        line.append(what, style="default")
-        line.append(f", due {_local(told.due_by)}" if told.due_by else "", style="default")
-        line.append(f"  {told.purpose or told.cause}  +{told.latency_ms} ms", style="dim")
-        self._console.print(line, soft_wrap=True)
+        what += f", due {_local(told.due_by)}" if told.due_by else ""
+        how = f"{told.purpose or told.cause}  +{told.latency_ms} ms"
+        self._line(Text(who, "cyan" if told.recipient else "yellow"), what, how)
 
     def show_board(self, shown: Shown) -> None:
-        line = Text(f"  {'Handover board':<34} ", style="magenta")
         what = BOARD.get((shown.wanted.state, shown.wanted.team), shown.wanted.state)
-        line.append(f"{shown.wanted.matter.partition(':')[0]} {what}", style="default")
-        line.append(f"  +{shown.latency_ms} ms", style="dim")
-        self._console.print(line, soft_wrap=True)
+        words = f"{shown.wanted.matter.partition(':')[0]} {what}"
+        self._line(Text("Handover board", "magenta"), words, f"+{shown.latency_ms} ms")
+
+    def _line(self, who: Text, what: str, how: str) -> None:
+        """At a terminal in two columns, so that a narrow one breaks neither; elsewhere whole, to be searched."""
+        said = Text.assemble(what, (f"  {how}", "dim"))
+        if not self._console.is_terminal:
+            return self._console.print(f"  {who.plain:<34} {said.plain}", highlight=False, soft_wrap=True)
+        row = Table.grid(padding=(0, 1, 0, 0))
+        row.add_column(width=min(34, self._console.width // 3))
+        row.add_column()
+        row.add_row(who, said)
+        return self._console.print(Padding(row, (0, 0, 0, 2), expand=False))
 
     def end(self, result: Result, seconds: float) -> None:
         self._console.print()
