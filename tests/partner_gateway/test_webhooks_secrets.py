@@ -16,8 +16,8 @@ from services.partner_gateway.door.context import Gateway
 from services.partner_gateway.tables import former_secret
 from services.partner_gateway.webhooks import kept
 from tests.partner_gateway.conftest import tell
+from tests.partner_gateway.hooks import ME, api, at, deliveries, hook, often, partners, step, until
 from tests.partner_gateway.test_projection import missed
-from tests.partner_gateway.test_webhooks import ME, api, at, deliveries, hook, often, partners, step, until
 from tests.partner_gateway.webhook_endpoint import TAKEN, Endpoint, Received, answer, endpoint, status
 
 __all__ = ["api", "at", "often", "partners"]
