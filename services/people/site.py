@@ -51,8 +51,8 @@ class Terms:
 
     url: str | None
     """Its address as browsers see it, if that is not where it listens."""
-    https: bool
-    """Whether browsers come by HTTPS, here or at what stands before it."""
+    cert: Path | None
+    """Its own certificate, if it has one."""
     minutes: float
     """A session ends, or is locked, after so long unused,"""
     hours: float
@@ -60,6 +60,11 @@ class Terms:
     client_id: str | None
     """The site's name at the issuer of OpenID Connect, and its secret there."""
     client_secret: SecretStr | None
+
+    @property
+    def https(self) -> bool:
+        """Whether browsers come by HTTPS, here or at what stands before it."""
+        return bool(self.cert) or (self.url or "").startswith("https://")
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,7 +104,7 @@ class Place:
         self.app = self._application()
 
     def _terms(self, at: Settings) -> Terms:
-        return Terms(f"http://{self.name}.test", False, self.minutes, 10.0, f"client-{self.name}", SecretStr("s"))
+        return Terms(f"http://{self.name}.test", None, self.minutes, 10.0, f"client-{self.name}", SecretStr("s"))
 
     async def _note(self, _request: Request, what: Seen, person_id: str) -> None:
         self.seen.append((what, person_id))

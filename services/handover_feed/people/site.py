@@ -47,7 +47,7 @@ def _staff(row: sa.Row[Any]) -> Staff:
 def _terms(at: Settings) -> Terms:
     return Terms(
         url=at.board_url,
-        https=bool(at.board_tls_cert) or (at.board_url or "").startswith("https://"),
+        cert=at.board_tls_cert,
         minutes=at.board_session_minutes,
         hours=at.board_session_hours,
         client_id=at.board_oidc_client_id or at.oidc_client_id,

@@ -38,7 +38,7 @@ def _person(row: sa.Row[Any]) -> Person:
 def _terms(at: Settings) -> Terms:
     return Terms(
         url=at.gateway_url,
-        https=bool(at.gateway_tls_cert) or (at.gateway_url or "").startswith("https://"),
+        cert=at.gateway_tls_cert,
         minutes=at.gateway_session_minutes,
         hours=at.gateway_session_hours,
         client_id=at.oidc_client_id,

@@ -44,7 +44,7 @@ def _reader(row: sa.Row[Any]) -> Reader:
 def _terms(at: Settings) -> Terms:
     return Terms(
         url=at.performance_url,
-        https=bool(at.performance_tls_cert) or (at.performance_url or "").startswith("https://"),
+        cert=at.performance_tls_cert,
         minutes=at.performance_session_minutes,
         hours=at.performance_session_hours,
         client_id=at.performance_oidc_client_id or at.oidc_client_id,
