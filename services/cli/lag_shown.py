@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from rich.console import Console, ConsoleOptions, Group, RenderableType
-from rich.padding import Padding
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from services.cli.fitting import Fitting, below
 from services.lag_monitor.lag import GroupLag, PartitionLag, RecipientLag, Snapshot, Verdict
 from services.lag_monitor.words import events, lasting, moment, waiting
 from services.supervisor.status import ProcessStatus
@@ -38,17 +38,6 @@ class Seen:
 
     snapshot: Snapshot
     by_monitor: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Fitting:
-    """Whichever of the two the terminal has room for, also once it was made wider or narrower."""
-
-    wide: RenderableType
-    narrow: RenderableType
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
-        yield self.wide if options.max_width >= ROOM else self.narrow
 
 
 def shown(
@@ -105,13 +94,8 @@ def _groups(
         table.add_row(*row, because)
         named = Text.assemble(group.group, " is ", verdict, f", for {lasted}" if since else "")
         waits = waiting(group.behind, group.seconds)
-        lines += [named, *_below(f"{waits}; {because}" if waits else because)]
-    return Fitting(table, Group(*lines))
-
-
-def _below(*said: str) -> Iterator[Padding]:
-    """Under what it is about, where there are no columns."""
-    return (Padding(line, (0, 0, 0, 2)) for line in said if line)
+        lines += [named, *below(f"{waits}; {because}" if waits else because)]
+    return Fitting(table, Group(*lines), ROOM)
 
 
 def _why(group: GroupLag, now: datetime) -> str:
@@ -164,8 +148,8 @@ def _partitions(unread: Sequence[PartitionLag], *, offsets: bool) -> Fitting:
             notes,
         )
         stands = f"read to {read_to or 'nothing'}, ends at {one.end}" if offsets else ""
-        lines += [one.group, *_below(place, waiting(one.behind, one.seconds), stands, notes)]
-    return Fitting(table, Group(*lines))
+        lines += [one.group, *below(place, waiting(one.behind, one.seconds), stands, notes)]
+    return Fitting(table, Group(*lines), ROOM)
 
 
 def _notes(one: PartitionLag) -> str:
@@ -195,12 +179,12 @@ def _recipients(waits: Sequence[RecipientLag], now: datetime) -> Fitting:
             failing,
         )
         unread = f"{one.unread:,} unread, oldest {oldest}" if one.unread else ""
-        lines += [one.organisation, *_below(unread, f"webhook {failing.plain}" if since else "")]
+        lines += [one.organisation, *below(unread, f"webhook {failing.plain}" if since else "")]
     if len(worst) > MOST_SHOWN:
         more = Text(f"and {len(worst) - MOST_SHOWN} more", "dim")
         table.add_row(more)
         lines.append(more)
-    return Fitting(table, Group(*lines))
+    return Fitting(table, Group(*lines), ROOM)
 
 
 def _foot(seen: Seen) -> Text:

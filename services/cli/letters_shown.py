@@ -8,12 +8,13 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from services.cli.fitting import Fitting, below
 from services.operating.letters import SHORT, Letter, Urgency, counts
 from services.operating.reading import Progress as Told
 
@@ -91,19 +92,15 @@ def _counted(chosen: Sequence[Letter]) -> Table:
     return table
 
 
-def _lines(chosen: Sequence[Letter], now: datetime) -> Table:
-    table = columns("id", "how urgent", "waits", "reason", "service", "of", "retry")
+def _lines(chosen: Sequence[Letter], now: datetime) -> Fitting:
+    table, lines = columns("id", "how urgent", "waits", "reason", "service", "of", "retry"), list[RenderableType]()
     for one in chosen:
-        table.add_row(
-            one.id[:SHORT],
-            Text(one.urgency.name.lower(), STYLES[one.urgency]),
-            age((now - one.said.happened_at).total_seconds()),
-            one.code,
-            one.said.service,
-            one.said.origin_topic,
-            _stands(one),
-        )
-    return table
+        urgency = Text(one.urgency.name.lower(), STYLES[one.urgency])
+        waits, origin, stands = age((now - one.said.happened_at).total_seconds()), one.said.origin_topic, _stands(one)
+        table.add_row(one.id[:SHORT], urgency, waits, one.code, one.said.service, origin, stands)
+        lines.append(Text.assemble(one.id[:SHORT], " ", urgency, f", waits {waits}; retry: {stands}"))
+        lines += below(f"{one.code} at {one.said.service}", f"of {origin}")
+    return Fitting(table, Group(*lines))
 
 
 def _stands(one: Letter) -> str:
