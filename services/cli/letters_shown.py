@@ -84,12 +84,14 @@ def columns(*names: str) -> Table:
     return table
 
 
-def _counted(chosen: Sequence[Letter]) -> Table:
-    table = columns("count", "immediate", "reason", "service")
+def _counted(chosen: Sequence[Letter]) -> Fitting:
+    table, lines = columns("count", "immediate", "reason", "service"), list[RenderableType]()
     for service, code, number, immediate in counts(chosen):
         style = "bold red" if immediate else ""
         table.add_row(str(number), Text(str(immediate or ""), style), code, service)
-    return table
+        lines.append(Text.assemble(f"{number} {code}", (f", {immediate} immediate" if immediate else "", style)))
+        lines += below(f"at {service}")
+    return Fitting(table, Group(*lines))
 
 
 def _lines(chosen: Sequence[Letter], now: datetime) -> Fitting:
