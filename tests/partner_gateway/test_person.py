@@ -316,6 +316,19 @@ async def test_who_may_be_connected_never_sees_it(
     assert not [name for name in NAMES if name in (await client.get("/inbox/1")).text]
     assert not published
     assert len(await gateway.access.read(lambda c: c.execute(sa.select(conflict)).all())) == 1
+    await client.post("/sign-out", data={"csrf": csrf})
+    csrf = await signed_in(gateway, client, name="Jo Brandt")  # named after that, as the MASH has it done
+    opened = await client.post("/inbox/1/conflict", data={"csrf": csrf, "conflict": "no"}, follow_redirects=True)
+    assert "Maya Hartley-Osei" in opened.text
+
+
+async def test_who_is_told_of_a_missed_deadline_learns_that_another_may_be_named(
+    gateway: Gateway, client: httpx.AsyncClient
+) -> None:
+    """H3: nobody there may be free of a conflict, and the one to whom it escalates is not told that."""
+    await tell(gateway, people.missed())
+    await signed_in(gateway, client, MASH)
+    assert "have somebody else there named who may" in (await client.get("/inbox/1")).text
 
 
 async def test_minutes_as_a_document_only_while_they_may_be_had(gateway: Gateway, client: httpx.AsyncClient) -> None:

@@ -35,13 +35,12 @@ from tests.partner_gateway.hooks import (
     state,
     step,
     tried,
-    two,
     until,
 )
 from tests.partner_gateway.test_projection import missed
 from tests.partner_gateway.webhook_endpoint import TAKEN, Received, answer, endpoint, status
 
-__all__ = ["api", "at", "often", "partners", "two"]
+__all__ = ["api", "at", "often", "partners"]
 
 
 async def test_one_failing_notice_does_not_hide_the_others(gateway: Gateway, api: httpx.AsyncClient) -> None:

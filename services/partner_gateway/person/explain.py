@@ -248,6 +248,8 @@ def _deadline_missed(told: e.DeadlineMissed) -> Account:
         facts=[*facts, ("Child’s reference", told.child_id)],
         to_do=[
             "Contact the organisation now, by telephone, and make sure that a named person acts.",
+            "If nobody there may open it, because they are or may be connected with an adult in the case, "
+            "have somebody else there named who may: ask whoever looks after the partners at your local authority.",
             "If you cannot reach anybody, do what is needed for the child yourself.",
         ],
         acted="I have made sure that somebody acts",
