@@ -24,8 +24,10 @@ TOP, PLOT, FOOT = 30, 190, 44
 ROW = 42
 ROOM = 74.0
 """Per cent of the width for the longest bar: what stands beside it needs the rest."""
-LONGEST = 40
-"""Characters of a bar's label; the table has it whole."""
+LONGEST = 36
+"""Characters of a bar's label, which fit a small window; the table has it whole."""
+ONE_LINE = 46
+"""Characters that a label and what is said beside it may have together in a narrow chart (performance.css)."""
 CROWDED = 6
 """With more columns than this every second label goes in a small window (performance.css)."""
 
@@ -147,8 +149,10 @@ def _bars(points: Sequence[Point], scale: Scale, said: Said) -> Iterator[str]:
     for place, point in enumerate(points):
         y, end = place * ROW, 0.0
         label = point.label if len(point.label) <= LONGEST else point.label[: LONGEST - 1].rstrip() + "…"
-        under = f'<tspan class="chart__quiet">{escape(", " + point.under if point.under else "")}</tspan>'
-        yield f'<text class="chart__name" x="0" y="{y + 16}">{escape(label)}{under}</text>'
+        under = ", " + point.under if point.under else ""
+        quiet = "chart__quiet chart__long" if len(label + under) > ONE_LINE else "chart__quiet"
+        yield f'<text class="chart__name" x="0" y="{y + 16}">{escape(label)}'
+        yield f'<tspan class="{quiet}">{escape(under)}</tspan></text>'
         if point.value is not None:
             end = scale.share(point.value) * ROOM
             yield _rect(0, f"{y + 22}", end, "14", said, point)

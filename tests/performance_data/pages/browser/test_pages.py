@@ -68,6 +68,20 @@ async def test_small_windows_and_large_zoom(house: House) -> None:
     await page.context.close()
 
 
+async def test_no_label_runs_out_of_its_chart(house: House) -> None:
+    """Into the table beside it, or out of a small window: what there is no room for stands in the table alone."""
+    page = await house.visit()
+    for width in (1280, 1000, 640, 320):
+        await page.set_viewport_size({"width": width, "height": 900})
+        await page.goto(house.address + MONTH)
+        over: list[str] = await page.evaluate(
+            "[...document.querySelectorAll('.chart__name')].filter(one => one.getBoundingClientRect().right > "
+            "one.closest('svg').getBoundingClientRect().right + 1).map(one => one.textContent)"
+        )
+        assert over == [], width
+    await page.context.close()
+
+
 async def test_charts_say_their_values_to_who_cannot_see_them(house: House) -> None:
     """Each chart is an image with a name and a description, and its table stands beside it."""
     page = await house.visit()
