@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from services.partner_gateway.documents.kinds import KINDS, Refused, check
 from services.partner_gateway.door.context import Gateway
-from tests.partner_gateway.test_documents import COUNCIL, acting, stored
+from tests.partner_gateway.papers import COUNCIL, acting, stored
 
 PDF, PNG, JPEG, TEXT = "application/pdf", "image/png", "image/jpeg", "text/plain"
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
