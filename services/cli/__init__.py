@@ -6,7 +6,7 @@ import errno
 import logging
 import sys
 
-from services.bus.errors import EXIT_MISTAKE, EXIT_TRY_AGAIN, SafebusError
+from services.bus.errors import EXIT_MISTAKE, EXIT_TRY_AGAIN, SafebusError, Surroundings
 
 EXIT_INTERRUPTED = 130
 
@@ -39,6 +39,8 @@ def told(error: BaseException) -> tuple[str, int]:
     """What a person is told of an error, and the exit code."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
+    if isinstance(error, Surroundings) and "`" not in str(error):  # it does not say itself what to do
+        return f"{error}; `safebus doctor` looks for what is wrong", error.exit_code
     if isinstance(error, SafebusError):
         return str(error), error.exit_code
     if type(error).__name__ == "ValidationError" and getattr(error, "title", "") == "Settings":

@@ -102,13 +102,21 @@ def test_each_command_has_help(command: str) -> None:
         (CatalogueInvalid(["one", "two"]), 2),
         (MustStop("recover it"), 70),
         (Unacknowledged("unknown"), 75),
-        (Surroundings("away"), 75),
+        (Surroundings("away; `safebus up` starts it"), 75),
     ],
 )
 def test_each_error_is_its_sentence_and_its_code(error: Exception, code: int) -> None:
     """The tree of errors gives the exit code, also where a group of tasks wraps the error."""
     assert told(error) == (str(error), code)
     assert told(ExceptionGroup("tasks", [ExceptionGroup("more", [error])])) == (str(error), code)
+
+
+def test_who_is_told_that_something_is_away_is_told_how_to_look() -> None:
+    """At three in the morning `no broker answers` alone says nothing to do."""
+    assert told(Surroundings("no Kafka broker answers at kafka:9092")) == (
+        "no Kafka broker answers at kafka:9092; `safebus doctor` looks for what is wrong",
+        75,
+    )
 
 
 def test_a_full_disk_is_told() -> None:
