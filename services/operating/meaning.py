@@ -117,6 +117,11 @@ CODES: Final[Mapping[str, Meaning]] = {
         "Ask the chair's office to record the meeting with its children. Then discard this one.",
         NEVER,
     ),
+    "incident_about_nobody": Meaning(
+        "The incident names no child, so nobody was notified of it.",
+        "Telephone the force's control room now: if a child was there, they report it again. Then discard this one.",
+        NEVER,
+    ),
     "references_not_unique": Meaning(
         "Two children of this incident have one reference, so no answer could tell them apart. Nobody was notified.",
         "Telephone the force's control room now: they report the incident again. Then discard this one.",

@@ -33,7 +33,13 @@ from services.bus.events import (
 )
 from services.police_notifications.front_door import front_door, match_by, read_by
 from services.police_notifications.match import Match, Question, as_candidate, who_is
-from services.police_notifications.refusals import AnsweredOtherwise, NoSuchChild, NotInDirectory, ReferencesNotUnique
+from services.police_notifications.refusals import (
+    AnsweredOtherwise,
+    IncidentAboutNobody,
+    NoSuchChild,
+    NotInDirectory,
+    ReferencesNotUnique,
+)
 from services.police_notifications.view import Incident, incident_due
 
 
@@ -44,8 +50,11 @@ def notify_front_door(reported: IncidentReported, known: Incident, directory: Di
     Protective instructions are an item of their own and wait for a named officer (H8).
 
     Raises:
+        IncidentAboutNobody: it names no child.
         ReferencesNotUnique: two children have the same reference.
     """
+    if not reported.children:
+        raise IncidentAboutNobody(reported.incident_id)
     references = Counter(child.reference for child in reported.children)
     if len(references) < len(reported.children):
         raise ReferencesNotUnique(reported.incident_id)

@@ -15,6 +15,16 @@ class ReferencesNotUnique(Refusal):
         self.incident_id = incident_id
 
 
+class IncidentAboutNobody(Refusal):
+    """It names no child, so nobody would be told of it: a force that had meant one must hear of that."""
+
+    code = "incident_about_nobody"
+
+    def __init__(self, incident_id: str) -> None:
+        super().__init__("an incident names at least one child", field="/children")
+        self.incident_id = incident_id
+
+
 class WrongAnswer(Refusal):
     """A person's answer that cannot be acted on."""
 
