@@ -59,6 +59,22 @@ async def test_what_comes_after_the_form_itself_is_no_draft(
     assert await rows(board) == [CLOSE]
 
 
+async def test_reasons_typed_at_the_end_of_a_shift_stay_until_each_is_sent(
+    board: Board, fold: Fold, client: httpx.AsyncClient
+) -> None:
+    """Each matter has a form of its own there, and to send one loads the page again: the others keep their words."""
+    for child_id in ("child-tom", "child-noah"):
+        await fold.hear(night.police(child_id, "Tom Whitfield"))
+    csrf = await sign_in(board, client)
+    for child_id in ("child-tom", "child-noah"):
+        await typing(client, csrf, f"/board/matters/{child_id}/to-day", f"Ring {child_id}.")
+    form = hidden(await client.get("/board/shift"), "/board/matters/child-tom/to-day")
+    sent = await client.post("/board/matters/child-tom/to-day?from=shift", data=form | {"reason": "Ring child-tom."})
+    for page in (await client.get(sent.headers["location"]), await client.post("/board/shift", data={"csrf": csrf})):
+        assert ">Ring child-noah.</textarea>" in page.text
+        assert "Ring child-tom." not in page.text
+
+
 async def test_nobody_else_is_shown_it(board: Board, fold: Fold, client: httpx.AsyncClient) -> None:
     """Not at the same screen either, by whoever signs in next."""
     await fold.hear(night.police("child-tom", "Tom Whitfield"))

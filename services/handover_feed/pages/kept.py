@@ -77,6 +77,11 @@ async def unsent(around: Frame, m: Shown) -> list[tuple[str, str]]:
     return [(names[what], path) for (matter, _, what), path in found if matter == m.href and what in names]
 
 
+async def reasons(around: Frame) -> dict[str, str]:
+    """What this person has typed as a reason, by the address of its form: for a page of several forms."""
+    return {one.path: " ".join(one.typed.get("reason", ())) for one in await _mine(around)}
+
+
 async def _mine(around: Frame) -> list[Draft]:
     board, person_id = around.board, around.staff.person_id
     return await board.access.read(partial(drafts.of, person_id=person_id, now_us=board.now_us))

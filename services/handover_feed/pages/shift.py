@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from services.bus.events import CardAct, CardFact, MatterChanged, SeenWhat, Team
 from services.handover_feed.acting import seen, shifts
+from services.handover_feed.pages import kept
 from services.handover_feed.pages.frame import OTHER, Frame, frame, shift_in_full
 from services.handover_feed.pages.opened import told_of
 from services.handover_feed.pages.shown import Shown
@@ -63,6 +64,7 @@ async def _left(
         "shift.html",
         422 if refused else 200,
         left=left,
+        typed=await kept.reasons(around),
         stays=stays,
         own=shift_in_full(shift),
         closed=await shifts.is_closed(board, shift),

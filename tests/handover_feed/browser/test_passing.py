@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -63,4 +64,18 @@ async def test_what_is_typed_is_there_again_after_a_lock(house: House) -> None:
     await page.get_by_role("link", name="Close without a decision").first.click()
     await expect(page.get_by_label("Why is nothing more to be done?")).to_have_value("The grandmother")
     await clean(page)
+    await page.context.close()
+
+
+async def test_what_is_typed_for_one_matter_stays_while_another_is_handed_on(house: House) -> None:
+    """At the end of a shift, however quickly one goes from one to the other."""
+    for child_id, name in (("child-tom", "Tom Whitfield"), ("child-mia", "Mia Kowalska")):
+        await house.fold.hear(night.police(child_id, name))
+    page = await house.visit()
+    await page.goto(f"{house.address}/board/shift")
+    await page.get_by_label("day team do? Mia").fill("Ring her aunt.")
+    await page.get_by_label("day team do? Tom").fill("Asleep at home.")
+    await page.get_by_role("button", name=re.compile("Hand to the day team.*Tom")).click()
+    await expect(page.locator("#told")).to_contain_text("Handed to the day team")
+    await expect(page.get_by_label("day team do? Mia")).to_have_value("Ring her aunt.")
     await page.context.close()

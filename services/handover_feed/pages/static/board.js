@@ -306,14 +306,17 @@ function begin() {
   // ---- What is typed is kept at the board for whoever types it, in case the page locks; a browser keeps nothing of it
   for (const typed of document.querySelectorAll("main form[method=post]")) {
     if (!typed.querySelector("textarea")) continue;
-    let keeping;
-    const keep = () => {
+    let keeping = 0;
+    const stop = () => { clearTimeout(keeping); keeping = 0; };
+    const keep = (keepalive = false) => {
+      stop();
       const said = new URLSearchParams(new FormData(typed));
       said.set("path", new URL(typed.action).pathname);
-      fetch("/board/draft", { method: "POST", body: said, redirect: "manual" }).catch(() => { /* kept with the next word */ });
+      fetch("/board/draft", { method: "POST", body: said, redirect: "manual", keepalive }).catch(() => { /* kept with the next word */ });
     };
-    typed.addEventListener("input", () => { clearTimeout(keeping); keeping = setTimeout(keep, 1_000); });
-    typed.addEventListener("submit", () => clearTimeout(keeping));
+    typed.addEventListener("input", () => { stop(); keeping = setTimeout(() => keep(), 1_000); });
+    typed.addEventListener("submit", stop);
+    addEventListener("beforeunload", () => { if (keeping) keep(true); }); // another form of the page is sent, or it is left
   }
 
   // ---- Who prints it is recorded, as who sees it is
