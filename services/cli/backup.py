@@ -14,6 +14,12 @@ from services.operating.backup import Manifest, back_up, elsewhere, put_back
 
 
 def backup(folder: Path, as_json: bool) -> None:
+    """Make it, and say what is in it and what stands elsewhere.
+
+    Raises:
+        UserMistake: `folder` is there already or lies in the data directory, or there is nothing to back up.
+        Surroundings: something could not be read or written; then no backup is left.
+    """
     at = settings()
     with Screen() as screen:
         made = back_up(at, folder, _once(screen.doing))
@@ -30,6 +36,11 @@ def backup(folder: Path, as_json: bool) -> None:
 
 
 def restore(folder: Path, as_json: bool) -> None:
+    """Put it back, and say what comes next.
+
+    Raises:
+        UserMistake: `folder` is no whole backup, or the data directory is in use or not empty; nothing was written.
+    """
     at = settings()
     with Screen() as screen:
         made = put_back(at, folder, _once(screen.doing))

@@ -21,12 +21,26 @@ class Part(Protocol):
     """What is kept: services.supervisor.process.ServiceProcess, or an embedded server."""
 
     @property
-    def pid(self) -> int | None: ...
+    def pid(self) -> int | None:
+        """Of the process that runs; None if none does."""
+        ...
+
     @property
-    def log(self) -> Path: ...
-    async def start(self) -> None: ...
-    async def wait(self) -> int: ...
-    async def stop(self) -> None: ...
+    def log(self) -> Path:
+        """The file that it writes to."""
+        ...
+
+    async def start(self) -> None:
+        """Begin a process. Raises UserMistake or Surroundings if that cannot be."""
+        ...
+
+    async def wait(self) -> int:
+        """Until it has ended: its exit code, below 0 if it was killed by that signal."""
+        ...
+
+    async def stop(self) -> None:
+        """End it in good order, by force once its time is up; harmless if none runs."""
+        ...
 
 
 @dataclass
@@ -90,6 +104,7 @@ class Keeper:
         self._status = ProcessStatus(name=name, state="starting", address=address, log=part.log)
 
     def status(self) -> ProcessStatus:
+        """How it is at this moment."""
         return self._status
 
     @property

@@ -82,10 +82,12 @@ def run_dir(at: Settings) -> Path:
 
 
 def lock_path(at: Settings) -> Path:
+    """Who holds this lock is the supervisor of this data directory; its process id stands in the file."""
     return run_dir(at) / "supervisor.lock"
 
 
 def status_path(at: Settings) -> Path:
+    """What the supervisor says of itself and its processes: a Status as JSON."""
     return run_dir(at) / "status.json"
 
 

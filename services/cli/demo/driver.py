@@ -50,6 +50,7 @@ class Result:
 
     @property
     def everyone_learnt(self) -> bool:
+        """Nothing that had to reach somebody is missing, and no service was still busy at the end."""
         return not (self.missing or self.waiting_missing or self.not_on_board) and self.quiet
 
 

@@ -41,6 +41,7 @@ class Told:
 
     @property
     def disclosure(self) -> Disclosure | None:
+        """To whom, why and by when, of an event that discloses."""
         return getattr(self.event, "disclosure", None)
 
 
