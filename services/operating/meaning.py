@@ -185,7 +185,7 @@ RULES: Final[Mapping[str, Meaning]] = {
         ),
         (
             "H4",
-            "The chair or the police hold these minutes back, or an action's owner was not invited.",
+            "The chair or the police hold these minutes back, nobody was invited, or an action's owner was not.",
             "Ask the chair, whose new record of the meeting releases them, and who tells an owner who was not there.",
         ),
         (

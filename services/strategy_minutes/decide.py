@@ -126,6 +126,8 @@ def _distribute(cause: MeetingRecorded | MinutesApproved, now: Meeting, director
     confidential = _confidential(now.meeting, directory)
     for organisation_id in now.to_withdraw():
         yield Held("H16", minutes_id, None if confidential else organisation_id)
+    if not now.meeting.invitees:  # nobody would learn of them, and nobody would see that
+        yield Held("H4", minutes_id)
     for share in now.to_hand_out():
         yield from held_or(
             _tell(cause, share, now, directory),

@@ -373,6 +373,14 @@ def test_a_meeting_about_nobody_is_refused() -> None:
         play(meeting(child_ids=[]))
 
 
+def test_minutes_of_a_meeting_without_invitees_go_to_a_person() -> None:
+    """A record that lost its invitees on the way: nobody would have the minutes. Once it names them, they have."""
+    nobody = meeting(version=1).model_copy(update={"invitees": []}).enveloped(meeting(version=1).envelope)
+    parts = play(nobody, minutes(actions=[]))
+    assert parts == [Held("H4", "minutes-1")]
+    assert FORCE in recipients(play(nobody, minutes(), meeting(version=2, at=APPROVED_AT + timedelta(hours=1))))
+
+
 # --- whatever happens -------------------------------------------------------------------------------------------------
 
 ANYONE = st.builds(invitee, st.sampled_from(sorted(KINDS)), st.sampled_from(YesNoUnknown), st.sampled_from(Release))
