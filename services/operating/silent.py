@@ -18,8 +18,6 @@ from services.bus.kafka import KafkaBroker
 from services.bus.ordered import InOrder
 from services.operating.reading import Read
 
-PATIENCE: Final = 15.0
-"""Seconds."""
 SPAN_MS: Final = 1000
 """A batch holds what the broker took within this, so that no moment that a view waits for falls into one."""
 
@@ -49,7 +47,7 @@ class SilentBroker:
         return None if taken is None else datetime.fromtimestamp(taken / 1000, UTC)
 
     def reader(self, group: str, topics: Collection[str]) -> InOrder:
-        silent = SilentReader(self._broker.confluent(), group, topics, self._until)
+        silent = SilentReader(self._broker, group, topics, self._until)
         self._begins, self._reader = silent.begins, InOrder(silent, SPAN_MS)
         return self._reader
 
@@ -89,10 +87,10 @@ class SilentReader:
     """Has every partition, is in no group, and gives what has come of them up to the offsets that it is told."""
 
     def __init__(
-        self, common: Mapping[str, Any], group: str, topics: Collection[str], until: Mapping[Partition, int]
+        self, broker: KafkaBroker, group: str, topics: Collection[str], until: Mapping[Partition, int]
     ) -> None:
         self.generation = 0
-        self._topics, self._until = sorted(topics), until
+        self._broker, self._topics, self._until = broker, sorted(topics), until
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="replay")
         self.begins: dict[Partition, int] = {}
         """Where each log began when this was started."""
@@ -100,22 +98,18 @@ class SilentReader:
         # The client wants a name. Nothing is subscribed, fetched or committed under it.
         own = {"group.id": group, "enable.auto.commit": False, "enable.auto.offset.store": False}
         reading = {"auto.offset.reset": "error", "isolation.level": "read_committed", "fetch.wait.max.ms": 100}
-        self._consumer: Any = Consumer(dict(common) | own | reading | {"enable.partition.eof": True})
+        self._consumer: Any = Consumer(broker.confluent() | own | reading | {"enable.partition.eof": True})
 
     async def start(self) -> None:
-        await self._in_thread(self._start)
-        self.generation = 1
-
-    def _start(self) -> None:
-        there = self._consumer.list_topics(timeout=PATIENCE).topics
+        there = await self._broker.partition_counts()
         for topic in self._topics:
             if topic not in there:
                 raise Surroundings(f"topic {topic} is not there; has `safebus topics apply` been run?")
-            for number in there[topic].partitions:
-                begin, _ = self._consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=PATIENCE)
-                self.begins[topic, number] = int(begin)
+        places = ((topic, number) for topic in self._topics for number in range(there[topic]))
+        self.begins.update(await self._broker.begins(places))
         self._at = dict(self.begins)
-        self._assign()
+        await self._in_thread(self._assign)
+        self.generation = 1
 
     def _assign(self) -> None:
         """Read on from where it is; of what is read to its end, nothing more."""
