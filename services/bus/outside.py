@@ -69,7 +69,7 @@ def event_from_json(topic: str, text: bytes) -> Event:
         content = event_types()[topic].__pydantic_validator__.validate_json(text, strict=True)
     except ValidationError as error:
         wrong = error.errors(include_url=False, include_input=False)
-        found = [(_pointer(fault["loc"]), _sentence(fault)) for fault in wrong]
+        found = [(place_of(fault["loc"]), sentence_of(fault)) for fault in wrong]
         identifiers = load()[topic].faults(_without(json.loads(text), [fault["loc"] for fault in wrong]))
     else:
         identifiers = load()[topic].faults(content)
@@ -86,14 +86,14 @@ def pointer_of(*parts: str | int) -> str:
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
 
 
-def _pointer(loc: Sequence[str | int]) -> str:
-    """Of what cannot be a field of ours, and is long, the place only."""
+def place_of(loc: Sequence[str | int]) -> str:
+    """The pointer of a fault that pydantic found; of what cannot be a field of ours, and is long, the place only."""
     return pointer_of(*(loc[:-1] if loc and len(str(loc[-1])) > LONGEST_NAME else loc))
 
 
-def _sentence(fault: Any) -> str:
-    """pydantic's own message may quote the value; what it expected of an enum is the schema's."""
-    if fault["type"] == "enum":
+def sentence_of(fault: Any) -> str:
+    """Such a fault in words. pydantic's own may quote the value; what it expected of a choice is the schema's."""
+    if fault["type"] in ("enum", "literal_error"):
         return f"must be {fault['ctx']['expected']}"
     return _WORDS.get(fault["type"], f"is wrong ({fault['type'].replace('_', ' ')})")
 

@@ -15,11 +15,15 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.bus.errors import Surroundings
+from services.bus.outside import place_of, sentence_of
 
 log = structlog.get_logger()
 
 MEDIA_TYPE = "application/problem+json"
 TYPES = "urn:safebus:problem:"
+
+MOST_FAULTS = 100
+"""In one answer, which may not be many times longer than the request."""
 
 
 class Problem(Exception):
@@ -70,11 +74,12 @@ def install(app: FastAPI, prove: Callable[[Request], Awaitable[object]] | None =
 
     @app.exception_handler(RequestValidationError)
     async def unfit(request: Request, error: RequestValidationError) -> JSONResponse:
-        unread = any(e["type"] == "json_invalid" for e in error.errors())
+        faults = error.errors()
+        unread = any(fault["type"] == "json_invalid" for fault in faults)
         if unread and (refused := await _unproved(request, prove)):
             return refused.response()
-        errors = [("/" + "/".join(map(str, e["loc"])), e["type"].replace("_", " ")) for e in error.errors()]
-        return Problem(422, "invalid-request", "a parameter of the request is wrong", errors=errors).response()
+        errors = [("", "is not JSON")] if unread else list(map(_wrong, faults[:MOST_FAULTS]))
+        return Problem(422, "invalid-request", "something in the request is missing or wrong", errors=errors).response()
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> JSONResponse:
@@ -89,6 +94,12 @@ def install(app: FastAPI, prove: Callable[[Request], Awaitable[object]] | None =
     async def surroundings(_request: Request, _error: Surroundings) -> JSONResponse:
         detail = "this cannot be done now; try again, an event with the same id"
         return Problem(503, "try-again", detail, headers={"Retry-After": "2"}).response()
+
+
+def _wrong(fault: Any) -> tuple[str, str]:
+    """Pointers are into the body; of what stands elsewhere they begin with where, as in `/query/after`."""
+    where, *within = fault["loc"]
+    return place_of(within if where == "body" else fault["loc"]), sentence_of(fault)
 
 
 async def _unproved(request: Request, prove: Callable[[Request], Awaitable[object]] | None) -> Problem | None:

@@ -96,3 +96,27 @@ async def test_h3_a_person_who_declared_a_conflict_is_no_reader_by_any_name(
     refused = await give(client, event.disclosure.id, practitioner=said, no_conflict=True)
     assert (refused.status_code, refused.json()["type"]) == (409, "urn:safebus:problem:conflict-declared")
     assert not postbox.receipts
+
+
+WRONG = {"state": "SEEN", "practitioner": "R. Ashdown", "no_conflict": False, "a/b": "Maya Hartley", "n" * 999: 1}
+
+
+@pytest.mark.parametrize(
+    ("body", "pointers"),
+    [
+        (WRONG, {"#/disclosure_id", "#/state", "#/no_conflict", "#/a~1b", "#"}),
+        (
+            {f"{n}": n for n in range(500)},
+            {"#/disclosure_id", "#/state", "#/practitioner", *(f"#/{n}" for n in range(97))},
+        ),
+        ([], {"#"}),
+        (None, {"#"}),
+    ],
+)
+async def test_every_wrong_field_by_json_pointer(client: httpx.AsyncClient, body: Any, pointers: set[str]) -> None:
+    """RFC 6901, into the body; never a value, nor a name that can be no field of ours; no more than a hundred."""
+    answer = await client.post("/v1/receipts", json=body)
+    assert answer.status_code == 422
+    assert {wrong["pointer"] for wrong in answer.json()["errors"]} == pointers
+    for unsaid in ("Maya", "SEEN", "n" * 99):
+        assert unsaid not in answer.text

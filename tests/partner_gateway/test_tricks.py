@@ -139,6 +139,13 @@ async def test_a_body_is_not_looked_at_before_the_proof(app: FastAPI, body: byte
             assert status == 401, (method, path, kind)
 
 
+async def test_what_is_no_json_is_said_to_be_none(app: FastAPI, keys: dict[str, str]) -> None:
+    """In the words of a person, and by no place that a parser counted."""
+    headers = [(b"content-type", b"application/json"), (b"authorization", f"Bearer {keys['other']}".encode())]
+    status, answer = await asked(app, "POST", b"/v1/receipts", headers, b'{"state": ')
+    assert (status, json.loads(answer)["errors"]) == (422, [{"pointer": "#", "detail": "is not JSON"}])
+
+
 async def test_the_log_of_decisions_holds_ids_only(app: FastAPI, keys: dict[str, str]) -> None:
     """Who, by which key, what: and never the key, a path, a name or anything else that was sent."""
     good = [(b"authorization", f"Bearer {keys['other']}".encode())]
