@@ -26,13 +26,9 @@ from services.people.tables import link_table, session_table
 from services.people.visit import form_of, left, signed_in
 from services.web.protect import Protect
 
-BASE = """<!DOCTYPE html><html lang="en-GB"><head><title>{% block title %}A page{% endblock %}</title>
-<meta name="viewport" content="width=device-width, initial-scale=1">
-{% include "unattended.html" %}<link rel="icon" href="data:,">
-<link rel="stylesheet" href="{{ static('look.css') }}"><link rel="stylesheet" href="{{ static('site.css') }}"></head>
-<body><main>{% block main %}{% endblock %}
-{% if person %}<form><input type="hidden" name="csrf" value="{{ person.csrf }}"></form>{% endif %}
-</main></body></html>"""
+BASE = """{% extends "page.html" %}{% block name %}Test site{% endblock %}
+{% block style %}<link rel="stylesheet" href="{{ static('site.css') }}">{% endblock %}
+{% block footer %}<h2>If you need help</h2>{% endblock %}"""
 SECRET = "Maya Hartley-Osei"
 """On every page of an entry, and nowhere else."""
 
@@ -42,6 +38,7 @@ class Someone:
     person_id: str
     name: str
     csrf: str
+    post: str = "social worker"
 
 
 @dataclass

@@ -118,6 +118,18 @@ async def test_a_database_that_is_away_is_a_page(one: Place, client: httpx.Async
     assert "Try again in a few minutes" in answer.text
 
 
+async def test_every_page_leads_home_and_out(one: Place, client: httpx.AsyncClient) -> None:
+    """Whoever is signed in sees as whom, and gets to their first page and out; before, there is nothing to leave."""
+    page = (await client.get("/sign-in")).text
+    assert "<title>Sign in – Test site</title>" in page
+    assert "/sign-out" not in page
+    await one.signs_in(client, await one.name_one("Ada"))
+    page = (await client.get("/entries/7")).text
+    assert f'href="{one.site.home}">Test site</a>' in page
+    assert 'action="/sign-out"' in page
+    assert 'Ada</strong>, <span dir="auto">social worker</span>' in page
+
+
 async def test_a_static_file_is_kept_by_its_content(one: Place, client: httpx.AsyncClient) -> None:
     """For a year under the address that pages name; another content has another address; what is not there is not."""
     address = one.pages.static.address("site.css")

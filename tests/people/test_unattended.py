@@ -118,7 +118,7 @@ async def test_h7_danger_interrupts_at_a_locked_page(one: Place, window: Page, a
     await window.clock.run_for(6_000)
     said = window.get_by_role("alert")
     await expect(said).to_contain_text("Immediate danger: 2 matters that nobody has taken.")
-    await expect(window).to_have_title("Immediate danger (2) – Are you still there?")
+    await expect(window).to_have_title("Immediate danger (2) – Are you still there? – Test site")
     await axe_finds_nothing(window)
     one.in_danger = 0
     await window.clock.run_for(6_000)
