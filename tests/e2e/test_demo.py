@@ -93,9 +93,11 @@ def _by_type(told: list[dict[str, Any]]) -> dict[str, list[str]]:
 
 @pytest.mark.usefixtures("no_orphans")
 @pytest.mark.soak
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_a_stop_in_the_middle_leaves_nothing_behind(env: dict[str, str], number: signal.Signals) -> None:
-    """Stopped while it plays, and no process and no lock is left."""
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+async def test_a_stop_in_the_middle_leaves_nothing_behind(
+    env: dict[str, str], tmp_path: Path, number: signal.Signals
+) -> None:
+    """Stopped while it plays, by somebody who cannot wait: no process, no lock and no word of a process is left."""
     process = await asyncio.create_subprocess_exec(
         *DEMO, "--once", env=env, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE
     )
@@ -104,7 +106,11 @@ async def test_a_stop_in_the_middle_leaves_nothing_behind(env: dict[str, str], n
         async for line in process.stdout:
             if b"Friday" in line:
                 break
-        process.send_signal(number)
+        for _ in range(3):
+            process.send_signal(number)
+            await asyncio.sleep(0.3)
         await process.stdout.read()
         await process.wait()
     assert process.returncode not in (0, None)
+    assert not list((tmp_path / "data" / "run").glob("*.json"))
+    assert not list((tmp_path / "data" / "run").glob("demo-clock*"))
