@@ -22,7 +22,7 @@ class Part(Protocol):
 
     @property
     def pid(self) -> int | None:
-        """Of the process that runs; None if none does."""
+        """Of the process that was started last; None before the first."""
         ...
 
     @property

@@ -15,13 +15,17 @@ from services.bus.settings import Settings
 from services.cli.app import app
 from services.cli.demo.story import steps
 from services.cli.demo.timeline import BOARD, WORDS
+from services.registers import calendars
+from services.supervisor.rooms import commands
 from tests.docs.copy import ROOT
 
 README = (ROOT / "README.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+BEGINNING = (ROOT / "docs" / "beginning.md").read_text("utf-8")
 SPANS = re.findall(r"(?<!`)`([^`\n]+)`(?!`)", README)
 TYPED = [line.removeprefix("$ ") for block in BLOCKS for line in block.splitlines() if line.startswith("$ ")]
-COMMANDS = [said for said in (*SPANS, *TYPED) if re.match(r"safebus [a-z]", said)]
+GUIDED = re.findall(r"(?:^\$ |`)(safebus [a-z][^`\n]*)", BEGINNING, re.MULTILINE)
+COMMANDS = [said for said in (*SPANS, *TYPED, *GUIDED) if re.match(r"safebus [a-z]", said)]
 PAGES = [ROOT / name for name in ("README.md", "CHANGELOG.md", "schemas/README.md", "docker/README.md")]
 PAGES += sorted((ROOT / "docs").rglob("*.md"))
 
@@ -37,7 +41,7 @@ def test_a_command_that_the_readme_names_is_there(words: tuple[str, ...]) -> Non
     """Its help comes, with exit code 0, and knows every option that the README gives it."""
     answered = CliRunner().invoke(app, [*words, "--help"], env={"COLUMNS": "200", "TERM": "dumb"})
     assert answered.exit_code == 0, answered.output
-    rows = "\n".join(line for line in README.splitlines() if f"safebus {' '.join(words)}" in line)
+    rows = "\n".join(line for line in (README + BEGINNING).splitlines() if f"safebus {' '.join(words)}" in line)
     for option in set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", rows)):
         assert option in answered.output, option
 
@@ -81,7 +85,9 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 
 def test_every_setting_and_module_is_one() -> None:
     """No SAFEBUS_ name and no `python -m` module is misspelt."""
-    assert set(re.findall(r"SAFEBUS_[A-Z_]+", README)) <= {f"SAFEBUS_{name.upper()}" for name in Settings.model_fields}
+    assert set(re.findall(r"SAFEBUS_[A-Z_]+", README + BEGINNING)) <= {
+        f"SAFEBUS_{name.upper()}" for name in Settings.model_fields
+    }
     modules = re.findall(r"python -m (services[\w.]+)", README)
     assert modules
     assert all(find_spec(module) for module in modules)
@@ -123,3 +129,20 @@ def test_the_catalogue_is_valid_as_the_readme_has_it_checked() -> None:
     """`safebus topics validate` says so, with exit code 0."""
     answered = CliRunner().invoke(app, ["topics", "validate"])
     assert (answered.exit_code, answered.output.split(":")[0]) == (0, "topics.yaml is valid")
+
+
+def test_what_status_shows_there_is_what_runs() -> None:
+    """As many processes as the catalogue has services, with what watches them, Kafka and the registry."""
+    shown = re.search(r"safebus is up, (\d+) of (\d+) processes ready", README)
+    assert shown
+    assert int(shown[1]) == int(shown[2]) == len(commands(Settings())) + 2
+
+
+def test_the_calendar_that_an_office_is_shown_can_be_read() -> None:
+    """As `directory import gias --calendar` reads it."""
+    block = next(
+        block for block in re.findall(r"^```\n(.*?)^```$", BEGINNING, re.MULTILINE | re.DOTALL) if "hours" in block
+    )
+    parsed = calendars.parse(block)
+    assert [said.id for said in parsed.said] == ["school:990001"]
+    assert parsed.bad == []
