@@ -92,6 +92,41 @@ async def test_a_summary_tells_each_matter_as_one_story(board: Board, fold: Fold
     assert places == sorted(places)
 
 
+async def test_a_decision_on_what_waits_for_the_day_is_the_days_to_carry_on(
+    board: Board, fold: Fold, client: httpx.AsyncClient
+) -> None:
+    """A strategy discussion called at night cannot be closed: whichever side has the matter, the form offers the other
+    side than the worker's own, and it is done."""
+    await fold.hear(night.police("child-1", "Ada Example"))
+    await sign_in(board, client)
+    matter = "/board/matters/child-1"
+    decided = {
+        "outcome": "STRATEGY_DISCUSSION", "threshold": "SECTION_47", "family_told": "NOT_YET", "closes": "no",
+        "what_happens_next": "It is held at nine.", "then": "HANDED_TO_DAY",
+    }  # fmt: skip
+    for path, fields, said in (
+        ("to-day", {"reason": "See her at school."}, "Handed to the day team"),
+        ("decision", decided, "The decision is recorded"),
+    ):
+        page = await client.get(f"{matter}/{path}")
+        assert "to the night team" not in page.text
+        answer = await client.post(f"{matter}/{path}", data=hidden(page, f"{matter}/{path}") | fields)
+        assert answer.status_code == 303, answer.text
+        assert said in (await client.get(answer.headers["location"])).text
+
+
+async def test_each_side_is_asked_in_its_own_words_why_it_hands_on(board: Board, client: httpx.AsyncClient) -> None:
+    """What the night hands to the day can wait; what the day hands to the night cannot."""
+    for role, team, asked in (
+        ("worker-night", Team.NIGHT, "Why can it wait, and what should the day team do?"),
+        ("worker-day", Team.DAY, "What should the night team do, and why tonight?"),
+    ):
+        client.cookies.clear()
+        await tell(board, card(f"child-{role}", team=team))
+        await sign_in(board, client, role)
+        assert asked in (await client.get("/board/shift")).text
+
+
 async def test_danger_is_not_handed_on_without_a_word(board: Board, client: httpx.AsyncClient) -> None:
     """H7: at the end of a shift, too, the page asks beside the very child whether 999 was called."""
     board.clock.step(MORNING - timedelta(minutes=20))

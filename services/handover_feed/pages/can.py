@@ -50,10 +50,10 @@ def _see_to(m: Shown, staff: Staff) -> list[Can]:
     return [*found, *([Can("lower", "A risk no longer holds")] if m.reasons else [])]
 
 
-def form_of(path: str, m: Shown) -> Form | None:
-    """What that path of the matter asks for; None if nothing is done by it."""
+def form_of(path: str, m: Shown, staff: Staff) -> Form | None:
+    """What that path of the matter asks this worker for; None if nothing is done by it."""
     if path == "decision":
-        return forms.decision(m)
+        return forms.decision(staff.team)
     if path == "match":
         return matching.form(m) if m.card.question else None
     return forms.lower(m) if path == "lower" else forms.FORMS.get(path)

@@ -158,8 +158,12 @@ def lower(m: Shown) -> Form:
     )  # fmt: skip
 
 
-def decision(m: Shown) -> Form:
-    """An outcome with both rationales (H5), shared by the bus as any other (N9)."""
+def decision(team: Team) -> Form:
+    """An outcome with both rationales (H5), shared by the bus as any other (N9).
+
+    Args:
+        team: the side of whoever decides: what is to be carried on goes to the other, whichever has it now.
+    """
     return Form(
         "decision",
         "Record a decision",
@@ -183,15 +187,15 @@ def decision(m: Shown) -> Form:
             *[Field(REASON_FOR[each], label) for each, label in words.RECIPIENTS.items()],
             Field("approved_by", "Who approved the reason for family or public?",
                   "The post, such as MASH manager. Only if you wrote such a reason.", "text"),
-            Field("then", "What happens to this matter now?", type="radio", options=_then(m),
+            Field("then", "What happens to this matter now?", type="radio", options=_then(team),
                   missing="Choose what happens to this matter"),
         ],
         closes=True,
     )  # fmt: skip
 
 
-def _then(m: Shown) -> list[Option]:
-    day = m.card.team is Team.DAY
+def _then(team: Team) -> list[Option]:
+    day = team is Team.DAY
     on, name = (HandoverAct.HANDED_TO_NIGHT, "night") if day else (HandoverAct.HANDED_TO_DAY, "day")
     return [
         (HandoverAct.CLOSED.value, "It is closed: nothing more is to be done", ""),

@@ -92,7 +92,7 @@ async def form(request: Request, visit: Visit, matter_id: str, what: str) -> Res
     if what not in PATHS:  # an id with a slash in it
         return await matter(request, visit, f"{matter_id}/{what}")
     around, m = await found(request, visit.staff, matter_id)
-    asked = form_of(what, m)
+    asked = form_of(what, m, visit.staff)
     if m.withheld or asked is None or not asked.fields:
         return RedirectResponse(m.href, 303)
     seen.saw(around.board, visit.staff.person_id, visit.staff.team, SeenWhat.MATTER, m.id)
@@ -146,7 +146,7 @@ async def act(request: Request, visit: Visit, matter_id: str, what: str) -> Resp
     around, m = await opened(request, visit.staff, matter_id)
     if m.withheld:
         return RedirectResponse(m.href, 303)
-    addresses, own_id, asked = addressed(sent), act_id(sent), form_of(what, m)
+    addresses, own_id, asked = addressed(sent), act_id(sent), form_of(what, m, visit.staff)
     if asked is None and what == "match":
         return await _answered(visit, around, m, sent, own_id)
     if asked is None:

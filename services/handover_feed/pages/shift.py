@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from services.bus.events import CardAct, CardFact, MatterChanged, SeenWhat, Team
 from services.handover_feed.acting import seen, shifts
-from services.handover_feed.pages import kept
+from services.handover_feed.pages import forms, kept
 from services.handover_feed.pages.frame import OTHER, Frame, frame, shift_in_full
 from services.handover_feed.pages.opened import told_of
 from services.handover_feed.pages.shown import Shown
@@ -57,6 +57,7 @@ async def _left(
     reader = (board, staff.person_id, staff.team, SeenWhat.SUMMARY)
     seen.saw(*reader)
     seen.saw_each(*reader, (m.id for m, _, _ in left if not m.withheld))
+    to = "day" if OTHER.get(staff.team, Team.DAY) is Team.DAY else "night"
     anchors = {m.id: f"left-{n}" for n, (m, _, _) in enumerate(left, 1)}
     wrong = [(f"{around.show(card).title}: still open", anchors.get(card.matter_id, "left")) for card in still]
     return PAGES.render(
@@ -71,7 +72,8 @@ async def _left(
         summary=_summary_of(around, shift),
         closes_from=from_when if (from_when := shifts.closes_from(shift)) > around.now else None,
         near=lambda at: near(at, around.now),
-        to="day" if OTHER.get(staff.team, Team.DAY) is Team.DAY else "night",
+        to=to,
+        asks=forms.FORMS[f"to-{to}"].fields[0].label,
         told=await told_of(board, request, staff),
         **{**around.context, "error": [(refused, "left"), *wrong] if refused else None},
     )
