@@ -26,7 +26,7 @@ from services.bus.settings import Settings
 from services.supervisor.status import running
 
 MANIFEST = "backup.json"
-OF_THIS_RUN = ("run", "logs", "gateway.json", "board.json", "performance.json", "performance")
+OF_THIS_RUN = ("run", "logs", "door.json", "board.json", "performance.json", "ops.json", "performance")
 """Where processes are and what they said, of no use to another run; and what `performance rebuild` makes anew."""
 SERVERS = ("kafka", "registry")
 """The embedded servers' folders begin with these names."""
