@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from services import people
 from services.bus.events import HandoverAct, MatterState, SeenWhat, Team
 from services.bus.settings import Settings
 from services.handover_feed import pages
@@ -331,6 +332,12 @@ def test_what_is_asked_stands_while_somebody_sees_to_it() -> None:
     m = shown(facts=[old, new], acts=[closed], state=MatterState.TAKEN, taken_by=NIGHT_WORKER)
     assert [one.fact_id for one in m.asked] == ["new"]
     assert m.mine
+
+
+def test_nothing_moves_by_itself() -> None:
+    """Whether or not a device asks for less motion, nothing glides, blinks or scrolls smoothly."""
+    for file in (*Path(pages.__path__[0]).rglob("*.css"), *Path(people.__path__[0]).rglob("*.css")):
+        assert not re.findall(r"transition|animation|@keyframes|scroll-behavior", file.read_text("utf-8")), file.name
 
 
 def test_pages_are_in_the_package() -> None:
