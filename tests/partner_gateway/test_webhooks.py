@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import httpx
 
 from services.client.webhooks import verify_webhook
+from services.partner_gateway import numbers
 from services.partner_gateway.door.context import Gateway
 from services.partner_gateway.partners.registry import close_partner
 from services.partner_gateway.webhooks import kept, sender
@@ -210,3 +211,20 @@ async def test_a_partner_that_left_is_sent_nothing(gateway: Gateway, api: httpx.
         await tell(gateway, missed(ME))
         await quiet(there)
     assert there.received == []
+
+
+async def test_what_waited_for_a_partner_that_left_is_no_operators_worry(gateway: Gateway, partners: None) -> None:
+    """Or the oldest notice would grow older for ever, and its alert never end."""
+    of, _secret = await gateway.access.write(lambda c: kept.add(c, ME, "http://localhost:1/", now_us=gateway.now_us))
+    await tell(gateway, missed(ME))
+
+    async def waiting() -> int:
+        _states, count, _first_us, _failing = await gateway.access.read(numbers._read)
+        return count
+
+    async def one_waits() -> bool:
+        return await waiting() == 1
+
+    await until(one_waits)
+    await gateway.access.write(lambda c: close_partner(c, of.organisation, now_us=gateway.now_us))
+    assert await waiting() == 0
