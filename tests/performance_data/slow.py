@@ -335,10 +335,16 @@ class _Slow:
                         waited.append(One(card.taken_at, [], _seconds(before[-1].waiting_since, card.taken_at)))
                 handed = card.handed_on_at and card.team == "DAY"
                 if handed and not any(old.handed_on_at == card.handed_on_at and old.team == "DAY" for old in before):
-                    back.append(One(card.handed_on_at, []))
+                    last = max((place for place, old in enumerate(before) if old.handed_on_at and old.team == "DAY"),
+                               default=-1)  # fmt: skip
+                    in_hand = any(
+                        old.state == "TAKEN" and old.taken_at and old.taken_by and old.taken_by.team == "NIGHT"
+                        for old in story[last + 1 : place + 1]
+                    )
+                    back.append(One(card.handed_on_at, ["taken at night" if in_hand else "waited until the day"]))
         self.put("night_taken", "count", taken, by=False)
         self.put("night_waited", "seconds", waited, by=False)
-        self.put("night_handed_back", "count", back, by=False)
+        self.put("night_handed_back", "count", back)
 
 
 def _number(unit: str, samples: list[Any]) -> Number:

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from services.performance_data.counting import count
-from services.performance_data.facts import Contacted, Fact, Kept, Met, Notified, micros
+from services.performance_data.facts import Contacted, Fact, Kept, Matter, Met, Notified, micros
 from services.performance_data.measures import Figures
 from services.performance_data.pages.shown import shown
 from services.performance_data.suppression import for_outside
@@ -79,6 +79,20 @@ def test_a_discussion_that_was_put_off_was_not_held_when_planned() -> None:
     assert counted(asked, put_off, first, months=month)["strategy_held"].rows[0].numerator == 0
     held_by_then = datetime(2026, 9, 21, tzinfo=UTC)
     assert counted(asked, first, put_off, months=month, now=held_by_then)["strategy_held"].rows[0].numerator == 1
+
+
+def test_what_nobody_took_at_night_waited_until_the_day() -> None:
+    """Two matters went to the day team, one that a worker of the night had taken: the other one shows (N7)."""
+    came, took, handed = (micros(datetime(2026, 6, 10, hour, tzinfo=UTC)) for hour in (1, 2, 6))
+    left = [Matter("left", 1, "OPEN", "NIGHT", None, None, came, None)]
+    left += [Matter("left", 2, "OPEN", "DAY", None, None, came, handed)]
+    worked = [Matter("worked", 1, "OPEN", "NIGHT", None, None, came, None)]
+    worked += [Matter("worked", 2, "TAKEN", "NIGHT", "NIGHT", took, None, None)]
+    worked += [Matter("worked", 3, "OPEN", "DAY", None, None, came, handed)]
+    figures = counted(*left, *worked, months=(date(2026, 6, 1),))
+    rows = {row.values: row.count for row in figures["night_handed_back"].rows}
+    assert rows == {("taken at night",): 1, ("waited until the day",): 1}
+    assert figures["night_waited"].total(date(2026, 6, 1)).median == 3600
 
 
 def test_the_first_year_says_that_repeats_are_too_few() -> None:

@@ -12,6 +12,7 @@ from services.performance_data.measures import Measure, Unit
 
 MINUTES = "Minutes of strategy discussions"
 NIGHT = "Out of hours"
+TAKEN, NOT_TAKEN = "taken at night", "waited until the day"
 TIME = (
     "From when the discussion was held until an invitee could first read what the chair released to it, in the month "
     "of the discussion."
@@ -44,16 +45,20 @@ def nights(known: Known, span: Span) -> Iterator[Measure]:
         takings: set[int] = set()
         handings: set[int] = set()
         waiting: int | None = None
+        at_night = NOT_TAKEN
         for version in sorted(matter):
             card = matter[version]
-            if card.taken is not None and card.taken_by == "NIGHT" and card.taken not in takings:
-                takings.add(card.taken)
-                taken.append(Thing(card.taken))
-                if waiting is not None:
-                    waited.append(Thing(card.taken, seconds(waiting, card.taken)))
+            if card.taken is not None and card.taken_by == "NIGHT":
+                at_night = TAKEN
+                if card.taken not in takings:
+                    takings.add(card.taken)
+                    taken.append(Thing(card.taken))
+                    if waiting is not None:
+                        waited.append(Thing(card.taken, seconds(waiting, card.taken)))
             if card.handed is not None and card.team == "DAY" and card.handed not in handings:
                 handings.add(card.handed)
-                back.append(Thing(card.handed))
+                back.append(Thing(card.handed, values=(at_night,)))
+                at_night = NOT_TAKEN
             waiting = card.waiting
     yield table(
         "night_taken", group=NIGHT, title="Matters that the out-of-hours team took", unit=Unit.COUNT,
@@ -69,6 +74,8 @@ def nights(known: Known, span: Span) -> Iterator[Measure]:
     )  # fmt: skip
     yield table(
         "night_handed_back", group=NIGHT, title="Matters handed to the day team", unit=Unit.COUNT,
-        meaning="Each time that a matter was handed to the day team, in the month in which it was.",
-        source="N8", things=back, span=span,
+        by="at night",
+        meaning="Each time that a matter was handed to the day team, in the month in which it was: after one of the "
+        "out-of-hours team had taken it, or without that any had, so that it waited until the day.",
+        source="N7, N8", things=back, span=span,
     )  # fmt: skip
