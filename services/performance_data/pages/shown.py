@@ -114,7 +114,7 @@ def _cautions(figures: Figures) -> list[str]:
     if figures.behind:
         said.append(f"The figures are incomplete: {_events(figures.behind)} not been read yet.")
     said += [
-        f"Of {topic}, {_events(number)} not been counted, since they could not be read: some figure lacks them."
+        f"Of {topic}, {_events(number)} not been counted, being unreadable: some figure is incomplete."
         for topic, number in figures.not_counted
     ]
     return said

@@ -43,7 +43,7 @@ def test_what_is_missing_is_said_first() -> None:
     made = made_up.figures(behind=1, not_counted=(("receipts.v1", 12),))
     head = " ".join(report.render(made, width=200).split("Notifications and contacts")[0].split())
     assert "The figures are incomplete: 1 event has not been read yet." in head
-    assert "Of receipts.v1, 12 events have not been counted, since they could not be read" in head
+    assert "Of receipts.v1, 12 events have not been counted, being unreadable" in head
 
 
 def test_the_file_needs_nothing_beside_it() -> None:
