@@ -21,6 +21,10 @@ from services.supervisor.status import ProcessStatus, Status, last_told, running
 NOT_ALL_READY: Final = 1
 EVERY: Final = 1.0
 """Seconds between two looks with --watch."""
+WHOLE: Final = 80
+"""Columns of a terminal in which every cell stands."""
+CELLS: Final = ("process", "state", "pid", "MiB", "up for", "restarts", "/metrics")
+RIGHT: Final = ("pid", "MiB", "up for", "restarts")
 _STYLES: Final = {
     "ready": "green",
     "starting": "yellow",
@@ -50,7 +54,7 @@ def watch(as_json: bool) -> int:
         with Live(console=console, auto_refresh=False, screen=True) as live:
             while True:
                 told = running(at)
-                live.update(Group(*table(told)) if told else Text(absent(at)), refresh=True)
+                live.update(Group(*table(told, console.width)) if told else Text(absent(at)), refresh=True)
                 time.sleep(EVERY)
     except KeyboardInterrupt:
         return 0
@@ -72,7 +76,7 @@ def _print(console: Console, at: Settings, told: Status | None) -> None:
     if told is None:
         console.print(absent(at), soft_wrap=True)
     else:
-        console.print(*table(told), sep="\n")
+        console.print(*table(told, console.width), sep="\n")
 
 
 def absent(at: Settings) -> str:
@@ -85,8 +89,11 @@ def absent(at: Settings) -> str:
     return f"safebus is not up in {at.data_dir}; `safebus up` starts it"
 
 
-def table(told: Status) -> tuple[Text, Table, Text]:
-    """A line about the whole, one for each process, and where to look further."""
+def table(told: Status, width: int = WHOLE) -> tuple[Text, Table, Text]:
+    """A line about the whole, one for each process, and where to look further, within so many columns of a terminal.
+
+    A narrow one gets fewer cells rather than every cell cut off; --json has them all.
+    """
     ready = sum(process.state == "ready" for process in told.processes)
     word = {"starting": "is starting", "up": "is up", "stopping": "is stopping"}[told.state]
     head = Text.assemble(
@@ -95,26 +102,29 @@ def table(told: Status) -> tuple[Text, Table, Text]:
         f"; {told.doing}" if told.doing else "",
     )
     shown = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for name in ("process", "state"):
-        shown.add_column(name, no_wrap=True)
-    for name in ("pid", "MiB", "up for", "restarts"):
-        shown.add_column(name, justify="right", no_wrap=True)
-    shown.add_column("/metrics", no_wrap=True)
+    names = [name for name in CELLS if width >= WHOLE or name not in ("pid", "MiB", "/metrics")]
+    for name in names:
+        shown.add_column(name, justify="right" if name in RIGHT else "left", no_wrap=True)
     for process in told.processes:
-        shown.add_row(
-            process.name,
-            Text(process.state, _STYLES[process.state]),
-            str(process.pid or ""),
-            str(memory_mib(process.pid) or ""),
-            _since(process.since) if process.since else "",
-            str(process.restarts or ""),
-            (process.address or "").removeprefix("http://") if _is_service(process) else "",
-        )
+        cells = _cells(process)
+        shown.add_row(*(cells[name] for name in names))
     notes = Text.assemble(*(f"{process.name} {note}\n" for process in told.processes for note in _notes(process)))
     where = f"Kafka {told.bootstrap_servers}, registry {told.registry_url}\nlogs {_logs(told)}"
     if page := _ops_page(told):
         where += f"\noperators' page {page}"
     return head, shown, notes.append(where, "dim")
+
+
+def _cells(process: ProcessStatus) -> dict[str, Text | str]:
+    return {
+        "process": process.name,
+        "state": Text(process.state, _STYLES[process.state]),
+        "pid": str(process.pid or ""),
+        "MiB": str(memory_mib(process.pid) or ""),
+        "up for": _since(process.since) if process.since else "",
+        "restarts": str(process.restarts or ""),
+        "/metrics": (process.address or "").removeprefix("http://") if _is_service(process) else "",
+    }
 
 
 def as_object(told: Status | None) -> dict[str, Any]:

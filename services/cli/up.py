@@ -120,4 +120,5 @@ def _already(other: Status, brokers: int) -> int:
 
 
 def _show(told: Status) -> None:
-    Console(highlight=False).print(*table(told), sep="\n")
+    console = Console(highlight=False)
+    console.print(*table(told, console.width), sep="\n")
