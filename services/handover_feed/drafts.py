@@ -21,7 +21,7 @@ KEPT_US = 24 * 3600 * 1_000_000
 MOST = 20
 """Of one person; of more, the oldest are gone."""
 
-FORMS = re.compile(r"/board/(?:note|matters/[^?#]{1,300}/[a-z-]{1,20})")
+FORMS = re.compile(r"/board/(?:note|shift|matters/[^?#]{1,300}/[a-z-]{1,20})")
 NOT_TYPED = ("csrf", "act_id", "addresses", "path")
 
 

@@ -75,6 +75,25 @@ async def test_reasons_typed_at_the_end_of_a_shift_stay_until_each_is_sent(
         assert "Ring child-tom." not in page.text
 
 
+async def test_what_was_ticked_in_another_shift_is_not_ticked_in_this_one(
+    board: Board, fold: Fold, client: httpx.AsyncClient
+) -> None:
+    """That a matter stays is said anew at each end of a shift."""
+    board.clock.step(night.NOW + timedelta(hours=5))
+    await fold.hear(night.police("child-tom", "Tom Whitfield"))
+    await sign_in(board, client)
+    take = "/board/matters/child-tom/take"
+    await client.post(take, data=hidden(await client.get("/board"), take))
+    person_id = await board.access.read(lambda c: c.execute(sa.select(staff.c.person_id)).scalar_one())
+    for hours, shown in ((16, False), (1, True)):
+        at_us = board.now_us - hours * 3600 * 1_000_000
+        ticked: Any = (person_id, "/board/shift", {"stays": ["child-tom"]}, at_us)
+        await board.access.write(lambda c, ticked=ticked: drafts.keep(c, *ticked))  # type: ignore[misc]
+        page = (await client.get("/board/shift")).text
+        assert 'value="child-tom" id="stays-1"' in page
+        assert ('value="child-tom" id="stays-1" checked' in page) is shown
+
+
 async def test_nobody_else_is_shown_it(board: Board, fold: Fold, client: httpx.AsyncClient) -> None:
     """Not at the same screen either, by whoever signs in next."""
     await fold.hear(night.police("child-tom", "Tom Whitfield"))

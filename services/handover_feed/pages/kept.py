@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -77,9 +78,14 @@ async def unsent(around: Frame, m: Shown) -> list[tuple[str, str]]:
     return [(names[what], path) for (matter, _, what), path in found if matter == m.href and what in names]
 
 
-async def reasons(around: Frame) -> dict[str, str]:
-    """What this person has typed as a reason, by the address of its form: for a page of several forms."""
-    return {one.path: " ".join(one.typed.get("reason", ())) for one in await _mine(around)}
+async def at_shifts_end(around: Frame, began_at: datetime) -> tuple[dict[str, str], set[str]]:
+    """What this person has typed since then as a reason, by the address of its form; and of which matters they ticked
+    that they stay. The page has a form for each matter, and to send one loads all of it again."""
+    mine = [one for one in await _mine(around) if words.from_us(one.at_us) >= began_at]
+    stays = (one.typed.get("stays", ()) for one in mine if one.path == "/board/shift")
+    return {one.path: " ".join(one.typed.get("reason", ())) for one in mine}, {
+        own_id for ids in stays for own_id in ids
+    }
 
 
 async def _mine(around: Frame) -> list[Draft]:

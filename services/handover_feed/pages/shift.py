@@ -32,7 +32,7 @@ router = APIRouter(route_class=PAGES.route, include_in_schema=False)
 async def asks(request: Request, visit: Visit) -> Response:
     """What is left to hand on, to close, or to say of that it stays."""
     around = await frame(request, visit.staff)
-    return await _left(request, around, set())
+    return await _left(request, around)
 
 
 @router.post("/board/shift")
@@ -43,12 +43,17 @@ async def close(request: Request, visit: Visit) -> Response:
     stays = {str(one) for one in sent.getlist("stays")}
     closing = await shifts.close(around.board, visit.staff, stays=stays)
     if closing.refused is None:
+        await kept.gone(request, visit.staff.person_id, request.url.path)
         return RedirectResponse(_summary_of(around, closing.shift), 303)
     return await _left(request, around, stays, closing.refused, closing.unaddressed)
 
 
 async def _left(
-    request: Request, around: Frame, stays: set[str], refused: str = "", still: Sequence[MatterChanged] = ()
+    request: Request,
+    around: Frame,
+    stays: set[str] | None = None,
+    refused: str = "",
+    still: Sequence[MatterChanged] = (),
 ) -> Response:
     board, staff = around.board, around.staff
     shift = shifts.own_shift(board, staff.team)
@@ -57,6 +62,7 @@ async def _left(
     reader = (board, staff.person_id, staff.team, SeenWhat.SUMMARY)
     seen.saw(*reader)
     seen.saw_each(*reader, (m.id for m, _, _ in left if not m.withheld))
+    typed, ticked = await kept.at_shifts_end(around, shift.began_at)
     to = "day" if OTHER.get(staff.team, Team.DAY) is Team.DAY else "night"
     anchors = {m.id: f"left-{n}" for n, (m, _, _) in enumerate(left, 1)}
     wrong = [(f"{around.show(card).title}: still open", anchors.get(card.matter_id, "left")) for card in still]
@@ -65,8 +71,8 @@ async def _left(
         "shift.html",
         422 if refused else 200,
         left=left,
-        typed=await kept.reasons(around),
-        stays=stays,
+        typed=typed,
+        stays=ticked if stays is None else stays,
         own=shift_in_full(shift),
         closed=await shifts.is_closed(board, shift),
         summary=_summary_of(around, shift),

@@ -68,14 +68,26 @@ async def test_what_is_typed_is_there_again_after_a_lock(house: House) -> None:
 
 
 async def test_what_is_typed_for_one_matter_stays_while_another_is_handed_on(house: House) -> None:
-    """At the end of a shift, however quickly one goes from one to the other."""
-    for child_id, name in (("child-tom", "Tom Whitfield"), ("child-mia", "Mia Kowalska")):
-        await house.fold.hear(night.police(child_id, name))
+    """At the end of a shift, however quickly one goes from one to the other; so does what was ticked."""
+    house.step(timedelta(hours=5))
     page = await house.visit()
+    for child_id, name in (
+        ("child-tom", "Tom Whitfield"),
+        ("child-mia", "Mia Kowalska"),
+        ("child-ben", "Ben Ashworth"),
+    ):
+        await house.fold.hear(night.police(child_id, name))
+    await page.goto(f"{house.address}/board/matters/child-ben")
+    await page.get_by_role("button", name="Take this").click()
     await page.goto(f"{house.address}/board/shift")
+    await page.get_by_label("It stays").check()
     await page.get_by_label("day team do? Mia").fill("Ring her aunt.")
     await page.get_by_label("day team do? Tom").fill("Asleep at home.")
     await page.get_by_role("button", name=re.compile("Hand to the day team.*Tom")).click()
     await expect(page.locator("#told")).to_contain_text("Handed to the day team")
     await expect(page.get_by_label("day team do? Mia")).to_have_value("Ring her aunt.")
+    await expect(page.get_by_label("It stays")).to_be_checked()
+    await page.get_by_role("button", name=re.compile("Hand to the day team.*Mia")).click()
+    await page.get_by_role("button", name="Close the shift").click()
+    await expect(page.locator("main")).to_contain_text("Closed.")
     await page.context.close()

@@ -305,7 +305,8 @@ function begin() {
 
   // ---- What is typed is kept at the board for whoever types it, in case the page locks; a browser keeps nothing of it
   for (const typed of document.querySelectorAll("main form[method=post]")) {
-    if (!typed.querySelector("textarea")) continue;
+    const fields = [...typed.elements].filter((one) => one.matches("textarea, [name=stays]"));
+    if (!fields.length) continue;
     let keeping = 0;
     const stop = () => { clearTimeout(keeping); keeping = 0; };
     const keep = (keepalive = false) => {
@@ -314,7 +315,8 @@ function begin() {
       said.set("path", new URL(typed.action).pathname);
       fetch("/board/draft", { method: "POST", body: said, redirect: "manual", keepalive }).catch(() => { /* kept with the next word */ });
     };
-    typed.addEventListener("input", () => { stop(); keeping = setTimeout(() => keep(), 1_000); });
+    const input = () => { stop(); keeping = setTimeout(() => keep(), 1_000); };
+    for (const one of [typed, ...fields.filter((one) => !typed.contains(one))]) one.addEventListener("input", input);
     typed.addEventListener("submit", stop);
     addEventListener("beforeunload", () => { if (keeping) keep(true); }); // another form of the page is sent, or it is left
   }
