@@ -12,13 +12,14 @@ from typing import Literal
 from services.bus.catalogue import load
 from services.bus.codec import event_types
 from services.bus.settings import ROOT
+from services.lag_monitor.probing.knocking import DOOR
 
 Kind = Literal["counter", "gauge", "histogram"]
 CATALOGUE = load(ROOT / "topics.yaml")
 PRINCIPALS = {*CATALOGUE.services, *CATALOGUE.principals}
 
 LABELS: dict[str, str] = {
-    "service": "|".join(map(re.escape, sorted(PRINCIPALS))),
+    "service": "|".join(map(re.escape, sorted({*PRINCIPALS, DOOR}))),
     "type": "|".join(map(re.escape, sorted(event_types()))),
     "topic": "|".join(map(re.escape, sorted({*event_types(), *(inbox.name for inbox in CATALOGUE.inboxes.values())}))),
     "partition": "[0-9]{1,3}",

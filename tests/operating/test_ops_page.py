@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 from services.bus.errors import UserMistake
 from services.bus.settings import Settings
@@ -167,12 +167,12 @@ async def test_trouble_and_its_end_are_read_out(browser: Browser, tmp_path: Path
         assert await page.title() == "Operations – safebus"
         desk.lag = bad.lag
         await page.locator("#live-refresh").click()
-        await page.wait_for_function("document.getElementById('live-said').textContent.startsWith('Needs somebody')")
+        await expect(page.locator("#live-said")).to_contain_text("Needs somebody")
         assert "mash-outcomes is stalled" in (await page.locator("#live-said").text_content() or "")
         assert (await page.title()).startswith("(2) ")
         desk.lag = calm
         await page.locator("#live-refresh").click()
-        await page.wait_for_function("document.getElementById('live-said').textContent === 'All is well.'")
+        await expect(page.locator("#live-said")).to_have_text("All is well.")
         await page.context.close()
 
 
