@@ -26,7 +26,7 @@ from services.supervisor.servers import apply_catalogue
 from tests.embedded.broker import Broker, broker_of_environment
 from tests.embedded.containers import engine_answers, kafka_container, registry_container
 from tests.embedded.postgres import PostgresServer, postgres_server_in_temporary_folder
-from tests.sharing import ByUnits
+from tests.sharing import ByUnits, turn
 
 T = TypeVar("T")
 
@@ -52,6 +52,12 @@ def pytest_xdist_auto_num_workers() -> int:
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByUnits:
     """Whatever `--dist` says: tests of one file count on each other's order."""
     return ByUnits(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The units that take longest first."""
+    items.sort(key=lambda item: turn(item.nodeid))
 
 
 @pytest.fixture(scope="session", autouse=True)
