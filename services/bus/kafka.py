@@ -103,8 +103,8 @@ class KafkaBroker:
             fetch_max_wait_ms=100,
         )
         async with translated(self.principal, "reading whole topics"):
-            await consumer.start()
             try:
+                await consumer.start()
                 everything = consumer.assignment()
                 begins = await consumer.beginning_offsets(everything)
                 ends = await consumer.end_offsets(everything)

@@ -20,6 +20,7 @@ from services.bus.calendar import LONDON
 from services.bus.directory import Recorded
 from services.bus.errors import UserMistake
 from services.bus.events import ChildRecorded, OrganisationRecorded
+from services.cli.screen import Screen
 from services.registers import calendars, children, gias, ods, teams
 from services.registers.changes import Changes
 from services.registers.importing import bring_in
@@ -70,8 +71,10 @@ def import_(
 
     Exit codes: 0 all lines are in; 1 some lines were left out; 2 nothing was imported, the file or the call is wrong.
     """
-    record, parsed = read(kind, file, calendar=calendar, authority=authority)
-    found = asyncio.run(bring_in(record, parsed, principal))
+    with Screen() as screen:
+        screen.doing(f"reading {file}")
+        record, parsed = read(kind, file, calendar=calendar, authority=authority)
+        found = asyncio.run(bring_in(record, parsed, principal, screen.doing))
     typer.echo(_as_json(kind, found) if as_json else _in_words(found))
     if found.bad:
         raise typer.Exit(EXIT_SOME_LEFT_OUT)
