@@ -26,8 +26,8 @@ async def committed(broker: KafkaBroker, groups: Iterable[str]) -> dict[str, dic
     """
     admin = Groups(**broker.aiokafka())
     async with translated(broker.principal, "asking how far groups have read", ANSWER_WITHIN):
-        await admin.start()
         try:
+            await admin.start()
             return {group: await admin.offsets_of(group) for group in groups}
         finally:
             await admin.close()

@@ -69,8 +69,8 @@ async def commit(broker: KafkaBroker, offsets: Mapping[Partition, int], patience
     until = time.monotonic() + patience
     async with translated(NAME, "setting back how far it has read", patience + ANSWER_WITHIN):
         consumer.assign(list(wanted))
-        await consumer.start()
         try:
+            await consumer.start()
             while True:
                 try:
                     await consumer.commit(wanted)

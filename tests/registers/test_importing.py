@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from aiokafka import AIOKafkaConsumer
 from typer.testing import CliRunner, Result
 
 from services.bus.catalogue import load
@@ -102,8 +103,17 @@ async def test_bad_lines_are_listed_the_others_go_in_and_the_exit_code_says_so(b
     ]
 
 
-async def test_a_principal_without_rights_in_the_directory_imports_nothing(bus: Broker) -> None:
-    """The broker refuses it; the refusal is a user's mistake, told in a sentence."""
+async def test_a_principal_without_rights_in_the_directory_imports_nothing(
+    bus: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The broker refuses it; the refusal is a user's mistake, told in a sentence. What was opened to read is closed."""
+    stop, stopped = AIOKafkaConsumer.stop, list[AIOKafkaConsumer]()
+
+    async def stops(consumer: AIOKafkaConsumer) -> None:
+        stopped.append(consumer)
+        await stop(consumer)
+
+    monkeypatch.setattr(AIOKafkaConsumer, "stop", stops)
     result = await import_("teams", DATA / "organisations.yaml", "--as", "agency")
-    assert isinstance(result.exception, NotPermitted)
+    assert (type(result.exception), len(stopped)) == (NotPermitted, 1)
     assert [event async for event in read_all(OrganisationRecorded.topic, "importer")] == []

@@ -34,13 +34,13 @@ async def keep(request: Request, visit: Watch) -> Response:
     sent, board = await sent_by(SITE, request, visit.staff.csrf), board_of(request)
     path, form_id = str(sent.get("path") or ""), str(sent.get("act_id") or "")
 
-    def keep(connection: sa.Connection) -> None:
+    def unless_sent(connection: sa.Connection) -> None:
         # What was typed last may come after the form itself: then it was sent, and is no draft.
         if not any(was_sent(connection, event_id(kind, form_id)) for kind in (HandoverActed, HandoverNoted)):
             drafts.keep(connection, visit.staff.person_id, path, drafts.typed_in(sent), board.now_us)
 
     if drafts.is_form(path):
-        await board.access.write(keep)
+        await board.access.write(unless_sent)
     return Response(status_code=204)
 
 
