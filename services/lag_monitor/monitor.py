@@ -29,7 +29,8 @@ from services.lag_monitor.watch import Watch
 PATH = "/lag"
 
 REMEMBER_EVERY = 10.0
-"""Seconds between two writings of how far groups were seen: a rewinding within so long before a crash goes unseen."""
+"""Seconds between two writings of how far groups were seen, unless a verdict changed: a rewinding within so long before
+a crash goes unseen."""
 
 SNAPSHOT = TypeAdapter(Snapshot)
 
@@ -48,7 +49,7 @@ class Monitor:
         self.watch = Watch(at)
         self._kept, self._troubles = Kept(at), Troubles(at.lag_alert_after)
         self._stopping = asyncio.Event()
-        self._remembered = 0.0
+        self._remembered, self._remembered_since = 0.0, dict(self.watch.since)
         self._opened = False
 
     @property
@@ -102,8 +103,8 @@ class Monitor:
         else:
             self._health.ready()
         if remembers:
+            await self._remember()  # first: since when it is so must outlive whoever is told of it
             await self._tell(found, teller)
-            await self._remember()
 
     async def _recall(self) -> bool:
         """What was known before this process began; whether it is known."""
@@ -137,8 +138,11 @@ class Monitor:
             teller.ring()
 
     async def _remember(self, *, now: bool = False) -> None:
-        if not self._opened or (not now and time.monotonic() - self._remembered < REMEMBER_EVERY):
+        since = dict(self.watch.since)
+        due = now or since != self._remembered_since or time.monotonic() - self._remembered >= REMEMBER_EVERY
+        if not (self._opened and due):
             return
         self._remembered = time.monotonic()
         with suppress(Surroundings):
-            await self._kept.remember(self.watch.marks, self.watch.since)
+            await self._kept.remember(self.watch.marks, since)
+            self._remembered_since = since

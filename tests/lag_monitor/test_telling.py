@@ -21,7 +21,7 @@ from services.lag_monitor.kept import Kept
 from services.lag_monitor.telling import Teller, channels, letter_of
 from services.lag_monitor.troubles import Change, State, Troubles
 from tests.embedded.broker import Broker
-from tests.lag_monitor.house import house, until
+from tests.lag_monitor.house import House, house, until
 from tests.lag_monitor.test_troubles import bad, told, well
 from tests.partner_gateway.house import Process
 from tests.partner_gateway.mail_server import MailBox, mail_server
@@ -102,9 +102,10 @@ async def test_a_monitor_that_is_killed_tells_no_trouble_twice(kafka: Broker, tm
         here = house(kafka, tmp_path, lag_alert_url=f"http://127.0.0.1:{hook.port}/lag", lag_alert_after=0)
         await here.write(0, "a", "b")
         await here.commit(0, 1)
-        here.remove(0, before=2)  # one is lost, which is told at once
         first = monitor(here.at)
         try:
+            await until(lambda: _is(here, "stopped"))  # which is not told of one that was never seen at work
+            here.remove(0, before=2)  # one is lost, which is told at once
             await until(lambda: bool(hook.received))
             since = await _since(here.at, here.service)
         finally:
@@ -139,10 +140,19 @@ async def _shown(at: Settings) -> dict[str, object] | None:
     return found
 
 
+async def _is(here: House, verdict: str) -> bool:
+    found = await _shown(here.at)
+    return found is not None and _group(found, here.service)["verdict"] == verdict
+
+
 async def _since(at: Settings, service: str) -> str:
     found = await _shown(at)
     assert found is not None
-    return str(next(group["since"] for group in found["groups"] if group["group"] == service))  # type: ignore[attr-defined]
+    return _group(found, service)["since"]
+
+
+def _group(found: dict[str, object], service: str) -> dict[str, str]:
+    return next(group for group in found["groups"] if group["group"] == service)  # type: ignore[attr-defined,no-any-return]
 
 
 async def _looked_again(at: Settings, pid: int) -> bool:
