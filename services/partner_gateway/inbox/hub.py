@@ -48,12 +48,16 @@ def _news(
     return epoch, found
 
 
+_LASTS = sa.select(counter.c.organisation, counter.c.last).where(
+    counter.c.organisation.in_(sa.bindparam("names", expanding=True))
+)
+
+
 def _lasts(connection: sa.Connection, names: Sequence[str]) -> Iterator[tuple[str, int]]:
     """The number given last, 0 if none was."""
     for start in range(0, len(names), COUNTERS_AT_ONCE):
         some = names[start : start + COUNTERS_AT_ONCE]
-        stand = sa.select(counter.c.organisation, counter.c.last).where(counter.c.organisation.in_(some))
-        lasts = dict(map(tuple, connection.execute(stand)))
+        lasts = dict(map(tuple, connection.execute(_LASTS, {"names": some})))
         yield from ((name, lasts.get(name, 0)) for name in some)
 
 

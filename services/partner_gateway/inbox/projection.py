@@ -23,9 +23,19 @@ from services.bus.tables import upsert
 from services.partner_gateway.decide import entry_of
 from services.partner_gateway.documents.chair import note_chair
 from services.partner_gateway.documents.entitled import note_distributions
-from services.partner_gateway.inbox.reading import WITHHELD as WHY_WITHHELD
-from services.partner_gateway.inbox.standing import Numbered, Telling, insert, lock, note_receipts, reorder, standing
-from services.partner_gateway.inbox.tables import counter, entry, epoch, metadata
+from services.partner_gateway.inbox import reading
+from services.partner_gateway.inbox.standing import (
+    Counts,
+    Numbered,
+    Telling,
+    insert,
+    keep,
+    lock,
+    note_receipts,
+    reorder,
+    standing,
+)
+from services.partner_gateway.inbox.tables import entry, epoch, metadata
 
 CURSOR = "safebus_cursor"
 """The header of a copy with its number, as EPOCH.NUMBER."""
@@ -78,10 +88,11 @@ class Inboxes:
                 told[one.entry.organisation].setdefault(str(one.entry.disclosure_id), one)
         note_receipts(connection, read)
         stood = standing(connection, [str(receipt.disclosure_id) for receipt in read])
-        lock(connection, {*told, *(one.organisation for one in stood)})
-        reorder(connection, stood)
-        numbered = list(_numbered(connection, told))
-        insert(connection, numbered)
+        counts = lock(connection, {*told, *(one.organisation for one in stood)})
+        reorder(connection, stood, counts)
+        numbered = list(_numbered(connection, told, counts))
+        insert(connection, numbered, counts)
+        keep(connection, counts)
         note_distributions(connection, [(one.entry.organisation, number, one.heard) for number, one in numbered])
         note_chair(connection, chaired)
         return self._copies(connection, numbered)
@@ -92,10 +103,10 @@ class Inboxes:
         copied = [(number, one) for number, one in numbered if one.entry.organisation in self._topic_of]
         if not copied:
             return
-        now = connection.execute(sa.select(epoch.c.epoch)).scalar_one()
+        now = reading.epoch(connection)
         for number, (heard, found) in copied:
             mark = str(found.disclosure_id).encode() if found.declare_no_conflict else None
-            headers = [(CURSOR, f"{now}.{number}".encode()), *([(WITHHELD, WHY_WITHHELD.encode())] if mark else [])]
+            headers = [(CURSOR, f"{now}.{number}".encode()), *([(WITHHELD, reading.WITHHELD.encode())] if mark else [])]
             yield Copy(heard, self._topic_of[found.organisation], headers, mark, CHAIN)
 
     def committed(self) -> None:
@@ -106,25 +117,26 @@ class Inboxes:
 INBOXES = Inboxes()
 
 
-def _numbered(connection: sa.Connection, told: Mapping[str, Mapping[str, Telling]]) -> Iterator[Numbered]:
+def _numbered(
+    connection: sa.Connection, told: Mapping[str, Mapping[str, Telling]], counts: Counts
+) -> Iterator[Numbered]:
     """The number of each that does not stand there already. The counters are locked."""
     stand = _standing_events(connection, [disclosure_id for one in told.values() for disclosure_id in one])
     for organisation in sorted(told):
-        new = [one for disclosure_id, one in told[organisation].items() if _is_new(one, stand.get(disclosure_id))]
-        take = (
-            counter.update()
-            .where(counter.c.organisation == organisation)
-            .values(last=counter.c.last + len(new))
-            .returning(counter.c.last)
-        )
-        last = connection.execute(take).scalar_one()
-        yield from enumerate(new, last - len(new) + 1)
+        for disclosure_id, one in told[organisation].items():
+            if _is_new(one, stand.get(disclosure_id)):
+                counts[organisation].last += 1
+                yield counts[organisation].last, one
+
+
+_STANDING_EVENTS = sa.select(entry.c.disclosure_id, entry.c.source, entry.c.event_id).where(
+    entry.c.disclosure_id.in_(sa.bindparam("disclosures", expanding=True))
+)
 
 
 def _standing_events(connection: sa.Connection, disclosure_ids: Sequence[str]) -> Mapping[str, tuple[str, str]]:
     """By disclosure, source and id of the event that stands in an inbox."""
-    query = sa.select(entry.c.disclosure_id, entry.c.source, entry.c.event_id)
-    found = connection.execute(query.where(entry.c.disclosure_id.in_(disclosure_ids))) if disclosure_ids else ()
+    found = connection.execute(_STANDING_EVENTS, {"disclosures": disclosure_ids}) if disclosure_ids else ()
     return {row.disclosure_id: (row.source, row.event_id) for row in found}
 
 
