@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
+import pytest_asyncio
 import uvicorn
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 from services.bus.http import QuietServer
 from tests.browser import FLAGS, axe_finds_nothing, chromium
@@ -18,8 +19,19 @@ from tests.people.sites import SECRET, Place
 
 __all__ = ["chromium"]
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-@pytest.fixture
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def browser(chromium: str) -> AsyncIterator[Browser]:
+    """One for all of them: each has a window that knows nothing of the others'."""
+    async with async_playwright() as playwright:
+        started = await playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield started
+        await started.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
 async def address(one: Place) -> AsyncIterator[str]:
     """Where the site listens."""
     listening = socket.create_server(("127.0.0.1", 0))
@@ -30,17 +42,16 @@ async def address(one: Place) -> AsyncIterator[str]:
     await asyncio.wait_for(task, 5)
 
 
-@pytest.fixture
-async def window(chromium: str, one: Place, address: str) -> AsyncIterator[Page]:
+@pytest_asyncio.fixture(loop_scope="module")
+async def window(browser: Browser, one: Place, address: str) -> AsyncIterator[Page]:
     """A window whose clock a test moves on, in which Ada has an entry open."""
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        page = await (await browser.new_context()).new_page()
-        page.set_default_timeout(10_000)
-        await page.clock.install(time=NOW)
-        await enter(one, page, address, await one.name_one("Ada"))
-        yield page
-        await browser.close()
+    context = await browser.new_context()
+    page = await context.new_page()
+    page.set_default_timeout(10_000)
+    await page.clock.install(time=NOW)
+    await enter(one, page, address, await one.name_one("Ada"))
+    yield page
+    await context.close()
 
 
 async def enter(place: Place, page: Page, address: str, person_id: str) -> None:
@@ -129,14 +140,14 @@ async def test_h7_danger_interrupts_at_a_locked_page(one: Place, window: Page, a
     await window.wait_for_url("**/entries/7")
 
 
-async def test_without_a_script_the_browser_leaves_by_itself(one: Place, window: Page, address: str) -> None:
+async def test_without_a_script_the_browser_leaves_by_itself(one: Place, browser: Browser, address: str) -> None:
     """Once the time is over it goes to the locked page, and nothing is left of the other."""
-    assert window.context.browser
     one.minutes = 0.02
-    context = await window.context.browser.new_context(java_script_enabled=False)
+    context = await browser.new_context(java_script_enabled=False)
     plain = await context.new_page()
     plain.set_default_timeout(10_000)
     await enter(one, plain, address, await one.name_one("Ben"))
     one.clock.step(NOW + timedelta(minutes=1))
     await plain.wait_for_url("**/locked?entry=7")
     assert SECRET not in await plain.content()
+    await context.close()
