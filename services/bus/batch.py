@@ -13,7 +13,6 @@ from itertools import count
 from typing import NamedTuple
 
 import structlog
-from pydantic_core import to_json
 from sqlalchemy.exc import SQLAlchemyError
 
 from services.bus.broker import Partition, Record, Sending
@@ -25,9 +24,10 @@ from services.bus.envelope import Alarm, Envelope, Event, Held
 from services.bus.errors import Surroundings, Unfit
 from services.bus.events import ChildRecorded, DeadLetter, OrganisationRecorded
 from services.bus.heard import Heard
+from services.bus.packs import Output, output
 from services.bus.projection import COPIED_BY
 from services.bus.service import Service, View
-from services.bus.work import Died, Output, Seen, StateRow, Work
+from services.bus.work import Died, Seen, StateRow, Work
 
 STEP_HEADER = "ce_causestep"
 """Which of how many outputs of its cause an output is, or `died`, and where the cause stands, such as
@@ -154,12 +154,10 @@ class Batch:
             record, (key, value, headers) = copy.because.record, copy.sending
             step = f"1/1 {self._where(record)}"
             ours = ((COPIED_BY, self.service.name.encode()), (STEP_HEADER, step.encode()))
-            pairs = [*(pair for pair in headers if pair[0] != STEP_HEADER), *ours]
-            ready, stored = Sending(key, value, pairs), to_json(pairs)
-            place = (record.topic, record.partition, record.offset, COPIES + number)
-            event_id = copy.because.envelope.id if copy.because.envelope else ""
-            self.round.outputs.append(Output(*place, copy.topic, key, value, stored, event_id, ready))
-        self.round.outputs.sort(key=lambda output: output[:4])
+            sending = Sending(key, value, [*(pair for pair in headers if pair[0] != STEP_HEADER), *ours])
+            place = (record.topic, record.partition)
+            self.round.outputs.append(output(place, record.offset, COPIES + number, copy.topic, sending))
+        self.round.outputs.sort(key=lambda one: one[:4])
 
     def _only_recorded(self, h: Heard) -> bool:
         """A row of the directory, which has a version instead of a remembered id, and may be of any age."""
@@ -374,15 +372,13 @@ class Batch:
     def _say(self, event: Event | Held, place: Partition, offset: int, ordinal: int, step: str) -> None:
         if isinstance(event, Held) or type(event) not in self._may_say:
             raise TypeError(f"{self.service.name} does not emit {type(event).__name__}")
-        envelope = event.envelope
-        value = self._codec.encode(event)
-        pairs = [*self._codec.headers(envelope, self._said_at), (STEP_HEADER, step.encode())]
-        headers = to_json(pairs)
-        key = self._codec.key_of(event)
-        if len(value) + len(headers) + len(key) > self._max_bytes:
-            raise Unfit(f"its {event.topic} would be larger than {self._max_bytes} bytes", code=TOO_LARGE)
-        ready = Sending(key, value, pairs)
-        self.round.outputs.append(Output(*place, offset, ordinal, event.topic, key, value, headers, envelope.id, ready))
+        codec, topic = self._codec, event.topic
+        headers = codec.headers(event.envelope, self._said_at)
+        headers.append((STEP_HEADER, step.encode()))
+        said = output(place, offset, ordinal, topic, Sending(codec.key_of(event), codec.encode(event), headers))
+        if len(said.stored) > self._max_bytes:
+            raise Unfit(f"its {topic} would be larger than {self._max_bytes} bytes", code=TOO_LARGE)
+        self.round.outputs.append(said)
 
     def _die(self, h: Heard, fault: Unfit) -> None:
         self._bury(h, fault, 0, DIED)

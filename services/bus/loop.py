@@ -32,12 +32,13 @@ from services.bus.heard import hear
 from services.bus.metrics import BATCH, HEARD, REDONE, UNSENT
 from services.bus.ordered import in_order
 from services.bus.outgoing import Outgoing
+from services.bus.packs import Output
 from services.bus.partitions import Partitions
 from services.bus.recovery import Recovery
 from services.bus.service import Service
 from services.bus.settings import Settings
 from services.bus.store import Store
-from services.bus.work import Guard, Output, Overtaken, Place, Work
+from services.bus.work import Guard, Overtaken, Place, Work
 
 PRUNE_INTERVAL = 3600.0
 """Seconds between two prunings of consumed ids, which look at all of them."""
@@ -467,7 +468,7 @@ class Loop:
     async def _send_leftovers(self, partitions: Sequence[Partition]) -> None:
         """What these inputs still owe, decided by whoever had them before."""
         while partitions:
-            left: list[Output] = await self._in_thread(self._with_work, lambda work: work.unsent(partitions, 1000))
+            left: list[Output] = await self._in_thread(self._with_work, lambda work: work.unsent(partitions))
             if not left:
                 return
             log.info("sending_leftovers", service=self.service.name, outputs=len(left))

@@ -7,12 +7,10 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 
-from pydantic_core import from_json
-
 from services.bus import tracing
 from services.bus.broker import Partition, Record, Sending, Writer
 from services.bus.metrics import LATENCY, SAID, UNSENT
-from services.bus.work import Output
+from services.bus.packs import Output
 
 
 class Outgoing:
@@ -66,8 +64,8 @@ class Outgoing:
     async def _send(self, outputs: Sequence[Output], nexts: Mapping[Partition, int], records: Sequence[Record]) -> None:
         by_partition: dict[Partition, list[Sending]] = defaultdict(list)
         for o in outputs:
-            to = (o.to_topic, self.writer.partition_for(o.to_topic, o.key))
-            by_partition[to].append(o.ready or _ready(o))
+            to = (o.to_topic, self.writer.partition_for(o.to_topic, o.sending.key))
+            by_partition[to].append(o.sending)
         self._probe("before_send")
         began_ns = time.time_ns()
         await asyncio.gather(*(self.writer.send(to, batch) for to, batch in by_partition.items()))
@@ -88,8 +86,3 @@ class Outgoing:
             for record in records:
                 if record.topic == topic:
                     observe(max(0.0, now - record.timestamp / 1000))
-
-
-def _ready(stored: Output) -> Sending:
-    """As it was, from the store."""
-    return Sending(stored.key, stored.value, [(name, value.encode()) for name, value in from_json(stored.headers)])

@@ -12,7 +12,6 @@ from datetime import datetime
 from hashlib import blake2b
 
 import structlog
-from pydantic_core import from_json
 
 from services.bus.batch import DIED, STEP_HEADER, Rang, Round, where
 from services.bus.broker import Broker, Partition, Reader
@@ -110,9 +109,10 @@ class Recovery:
         kept = []
         for output in done.outputs:
             of_an_alarm = output.ordinal < 0
+            held = {name: value.decode() for name, value in output.sending.headers}
             if output.offset < self._committed.get((output.topic, output.partition), 0) and not of_an_alarm:
                 self.replayed += 1
-            elif _hash(output.id) in self._standing or self._missing.get(_cause(dict(from_json(output.headers)))) == 0:
+            elif _hash(held.get("ce_id", "")) in self._standing or self._missing.get(_cause(held)) == 0:
                 self.reused += 1
             else:
                 kept.append(output)

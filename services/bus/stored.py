@@ -74,7 +74,7 @@ class Stored:
         alarm = state.c.alarm_us
         overdue, first = run(sa.select(count, sa.func.min(alarm)).where(alarm <= now_us)).one()
         return (
-            run(sa.select(count).select_from(outbox)).scalar_one(),
+            run(sa.select(sa.func.coalesce(sa.func.sum(outbox.c.outputs), 0))).scalar_one(),
             oldest,
             run(sa.select(count).select_from(dead)).scalar_one(),
             run(sa.select(count).where(alarm.is_not(None))).scalar_one(),

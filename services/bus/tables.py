@@ -110,15 +110,12 @@ state = sa.Table(
 outbox = sa.Table(
     "outbox",
     metadata,
-    sa.Column("topic", sa.Text, primary_key=True),  # the input's place; with the ordinal, the order of sending
+    sa.Column("topic", sa.Text, primary_key=True),  # the place of its last output's input; the order of sending
     sa.Column("partition", sa.Integer, primary_key=True),
     sa.Column("offset", sa.BigInteger, primary_key=True),
     sa.Column("ordinal", sa.BigInteger, primary_key=True),
-    sa.Column("to_topic", sa.Text, nullable=False),
-    sa.Column("key", Bytes, nullable=False),
-    sa.Column("value", Bytes),
-    sa.Column("headers", Bytes, nullable=False),
-    sa.Column("id", sa.Text, nullable=False),  # the event's, for whoever looks here with a question
+    sa.Column("outputs", sa.Integer, nullable=False),  # how many it holds
+    sa.Column("body", Bytes, nullable=False),  # packs.py
     sqlite_with_rowid=False,
 )
 

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from services.bus.broker import Sending
 from services.bus.directory import DirectoryTable
 from services.bus.events import Role
+from services.bus.packs import output
 from services.bus.store import Store
-from services.bus.work import Guard, Output, Place, StateRow
+from services.bus.work import Guard, Place, StateRow
 from tests.bus.plain import child, organisation
 from tests.plans import plans
 
@@ -58,7 +60,8 @@ def test_a_batch_is_written_by_indexes(store: Store) -> None:
         work.retried({b"j" * 16: b"d" * 16})
         work.load(["a", "b"])
         work.save([StateRow("a", 0, b"{}", 5, *HERE[:2])])
-        work.queue([Output(*HERE[:2], 1, 0, "mash.contacts.v1", b"k", b"v", b"[]", "e")])
+        work.queue([output(HERE[:2], 1, 0, "mash.contacts.v1", Sending(b"k", b"v", []))])
+        work.unsent([HERE[:2]])
         work.forget({(HERE.topic, HERE.partition): (1, 0)})
         work.next_alarm()
     assert any(plan.startswith("SEARCH outbox") for plan in found)

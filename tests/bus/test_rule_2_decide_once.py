@@ -9,6 +9,7 @@ import pytest
 
 from services.bus.errors import Unacknowledged
 from services.bus.events import ChildMatched, DeadlineMet
+from services.bus.packs import unpacked
 from services.bus.service import Service
 from services.bus.tables import outbox
 from tests.bus.plain import LETTERS, MET, TELLER, Bus, child, eventually, match, met
@@ -42,7 +43,8 @@ async def test_the_same_bytes_are_sent_again(carried: Bus) -> None:
         await carried.quiet()
     first, again = await carried.records(MET)
     assert (first.key, first.value, list(first.headers)) == (again.key, again.value, list(again.headers))
-    assert stored.value == first.value
+    [packed] = unpacked(stored.topic, stored.partition, stored.body)
+    assert (packed.sending.key, packed.sending.value) == (first.key, first.value)
     assert carried.rows(outbox) == []
 
 

@@ -268,9 +268,9 @@ def test_a_database_of_an_earlier_version_is_refused_in_one_sentence(tmp_path: P
     store = Store(f"sqlite:///{tmp_path}/x.db", "plain")
     store.open()
     with store.transaction() as work:
-        work.connection.exec_driver_sql("alter table outbox drop column headers")
+        work.connection.exec_driver_sql("alter table outbox drop column body")
     store.close()
-    with pytest.raises(UserMistake, match=r"plain was made by an earlier safebus \(outbox\.headers"):
+    with pytest.raises(UserMistake, match=r"plain was made by an earlier safebus \(outbox\.body"):
         store.open()
     store.close()
 

@@ -14,13 +14,16 @@ from prometheus_client import REGISTRY
 
 from services.bus import metrics, stored
 from services.bus.access import Access
+from services.bus.broker import Sending
 from services.bus.clock import Clock
+from services.bus.packs import output
 from services.bus.settings import Settings
 from services.bus.store import Store
-from services.bus.work import Died, Output, StateRow
+from services.bus.work import Died, StateRow
 from services.web.measured import NO_ROUTE, Measured
 
 SERVICE = "counted"
+SAID = Sending(b"k", b"v", [])
 
 
 def value(name: str, **labels: str) -> float | None:
@@ -53,7 +56,7 @@ async def test_a_database_is_told_as_it_stands(looked: tuple[Store, stored.Store
     store, stands = looked
     now = datetime.now(UTC)
     with store.transaction() as work:
-        work.queue([Output("a.v1", 0, 7, n, "b.v1", b"k", b"v", b"[]", f"id-{n}") for n in range(3)])
+        work.queue([output(("a.v1", 0), 7, n, "b.v1", SAID) for n in range(3)])
         work.bury({b"0" * 16: Died(b"1" * 16, 3, overtaken=False, retried=False)})
         moments = {"soon": now + timedelta(hours=1), "past": now - timedelta(minutes=5), "never": None}
         work.save([StateRow(k, 0, b"{}", microseconds(m) if m else None, "a.v1", 0) for k, m in moments.items()])
@@ -74,8 +77,8 @@ async def test_the_oldest_output_ages_until_it_is_sent(tmp_path: Path) -> None:
     stands = stored.Stored(access, SERVICE, Clock.of(at), lambda: clock[0])
     for offset in range(4):
         with store.transaction() as work:
-            stuck = [Output("z.v1", 0, 7, 0, "b.v1", b"k", b"v", b"[]", "stuck")] if not offset else []
-            work.queue([*stuck, Output("a.v1", 0, offset, 0, "b.v1", b"k", b"v", b"[]", "x")])
+            stuck = [output(("z.v1", 0), 7, 0, "b.v1", SAID)] if not offset else []
+            work.queue([*stuck, output(("a.v1", 0), offset, 0, "b.v1", SAID)])
         await stands.look()
         with store.transaction() as work:
             work.forget({("a.v1", 0): (offset, 0)})

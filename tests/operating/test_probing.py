@@ -131,7 +131,7 @@ async def test_a_probe_is_answered_and_not_remembered(tmp_path: Path) -> None:
     record = MemoryRecord(ProbeSent.topic, 0, 0, b"probe-1", b"", [], int(NOW.timestamp() * 1000))
     heard = Heard(record, event=event, envelope=event.envelope, id=b"i" * 16, digest=b"d" * 16)
     outcomes: list[tuple[str, str]] = []
-    answers: list[str] = []
+    answers: list[bytes] = []
     for _ in range(2):
         with store.transaction() as work:
             batch = Batch(
@@ -140,7 +140,7 @@ async def test_a_probe_is_answered_and_not_remembered(tmp_path: Path) -> None:
             )  # fmt: skip
             done = batch.decide(work, [heard], {ProbeSent.topic: "topic-id"})
             outcomes += done.counts
-            answers += [output.id for output in done.outputs]
+            answers += [dict(output.sending.headers)["ce_id"] for output in done.outputs]
             assert work.seen([heard.id]) == {}
     store.close()
     assert outcomes == [(ProbeSent.topic, "done")] * 2
