@@ -18,29 +18,43 @@ from services.bus.errors import NotPermitted
 from services.bus.events import ChildRecorded, OrganisationRecorded
 from services.bus.publish import read_all
 from services.bus.settings import settings
+from services.embedded import EmbeddedKafka
+from services.embedded.ports import free_port
 from services.registers.cli import directory
-from tests.embedded.broker import Broker
+from tests.embedded.broker import SECONDS, Broker
 from tests.registers.test_demo_data import DATA
 
 TOPICS = (OrganisationRecorded.topic, ChildRecorded.topic)
 
 
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """One of these tests' own, where nobody else has the directory's topics."""
+    folder = tmp_path_factory.mktemp("importing")
+    server = EmbeddedKafka(folder / "kafka", free_port(), folder / "secrets.json", stop_timeout=0.5)
+    asyncio.run(server.start())
+    yield Broker(server.bootstrap_servers, server.secrets_path, server=server)
+    asyncio.run(server.stop())
+
+
 @pytest.fixture
-def bus(lone_kafka: Broker, registry: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Broker]:
+def bus(broker: Broker, registry: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Broker]:
     """Both directory topics, empty, and every principal with the rights that topics.yaml gives it there."""
     monkeypatch.setenv("SAFEBUS_REPLICATION_FACTOR", "1")
     settings.cache_clear()
     catalogue = load()
     directory_only = replace(catalogue, topics={topic: catalogue.topics[topic] for topic in TOPICS})
-    apply(directory_only, lone_kafka.confluent(), registry, secrets_path=lone_kafka.secrets_path)
-    for name, value in lone_kafka.environment.items():
+    apply(directory_only, broker.confluent(), registry, secrets_path=broker.secrets_path)
+    for name, value in broker.environment.items():
         if name.startswith("SAFEBUS_"):
             monkeypatch.setenv(name, value)
     monkeypatch.setenv("SAFEBUS_REGISTRY_URL", registry)
     monkeypatch.setenv("SAFEBUS_CACHE_DIR", str(tmp_path / "cache"))
     settings.cache_clear()
-    yield lone_kafka
+    yield broker
     settings.cache_clear()
+    for gone in broker.admin.delete_topics(list(TOPICS)).values():
+        gone.result(SECONDS)
 
 
 async def import_(*arguments: object) -> Result:
