@@ -55,9 +55,10 @@ async def _play(env: dict[str, str], *options: str) -> tuple[int, list[dict[str,
 
 
 @pytest.mark.usefixtures("no_orphans")
-async def test_everyone_who_has_to_learn_does(env: dict[str, str], tmp_path: Path) -> None:
-    """Twice in one place: each time everybody learns, in order, and nothing is left running or locked."""
-    for _ in range(2):
+@pytest.mark.parametrize("times", [1, pytest.param(2, marks=pytest.mark.soak)])
+async def test_everyone_who_has_to_learn_does(env: dict[str, str], tmp_path: Path, times: int) -> None:
+    """Everybody learns, in order, and nothing is left running; twice in one place too, so nothing is left locked."""
+    for _ in range(times):
         code, lines = await _play(env, "--once", "--json")
         *seen, last = lines
         told = [line for line in seen if line["recipient"] != "handover-board"]
