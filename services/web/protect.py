@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 SECURITY = {
@@ -21,6 +20,9 @@ SECURITY = {
 }
 
 
+_ENCODED = [(name.lower().encode(), value.encode()) for name, value in SECURITY.items()]
+
+
 class Protect:
     """Adds the security headers that a response does not set itself; streams pass through untouched."""
 
@@ -30,9 +32,9 @@ class Protect:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def protected(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in SECURITY.items():
-                    headers.setdefault(name, value)
+                own = [*message.get("headers", ())]
+                names = {name.lower() for name, _ in own}
+                message["headers"] = own + [pair for pair in _ENCODED if pair[0] not in names]
             await send(message)
 
         if scope["type"] == "http":

@@ -209,14 +209,15 @@ async def test_what_a_stream_is_told_is_encoded_once_for_all(
     assert encoded == [1, 2, 3]
 
 
+@pytest.mark.parametrize("http", ["1.0", "1.1"])
 async def test_a_slow_reader_is_bounded_and_dropped_with_a_reason_and_loses_nothing(
-    gateway: Gateway, client: Client, monkeypatch: pytest.MonkeyPatch
+    gateway: Gateway, client: Client, monkeypatch: pytest.MonkeyPatch, http: str
 ) -> None:
     """It holds up nobody; what it was sent ends with `goodbye`, and by its last cursor it finds the rest."""
     monkeypatch.setattr(stream, "HEARTBEAT", 0.2)
     monkeypatch.setattr(stream, "PATIENCE", 1.0)
     monkeypatch.setattr(hub, "KEEP", 5)
-    slow = await lazy(client)
+    slow = await lazy(client, http)
     await until(lambda: watching() == 1)
     many = 3000
     for _ in range(many // 100):
@@ -235,14 +236,15 @@ async def test_a_slow_reader_is_bounded_and_dropped_with_a_reason_and_loses_noth
     assert rest == list(range(len(numbers) + 1, many + 1))
 
 
+@pytest.mark.parametrize("http", ["1.0", "1.1"])
 async def test_one_that_never_reads_is_cut_off(
-    gateway: Gateway, client: Client, monkeypatch: pytest.MonkeyPatch
+    gateway: Gateway, client: Client, monkeypatch: pytest.MonkeyPatch, http: str
 ) -> None:
     """What it was sent is not kept for it for ever."""
     monkeypatch.setattr(stream, "HEARTBEAT", 0.2)
     monkeypatch.setattr(stream, "PATIENCE", 0.5)
     monkeypatch.setattr(stream, "LINGER", 0.5)
-    slow = await lazy(client)
+    slow = await lazy(client, http)
     await until(lambda: watching() == 1)
     for _ in range(30):
         await tell(gateway, *(missed(ORGANISATION) for _ in range(100)))
@@ -307,7 +309,7 @@ async def until(true: Any) -> None:
             await asyncio.sleep(0.02)
 
 
-async def lazy(client: Client) -> socket.socket:
+async def lazy(client: Client, http: str) -> socket.socket:
     """A stream whose client reads nothing yet, and whose system takes little for it."""
     where = urlsplit(client.address)
     raw = socket.socket()
@@ -315,7 +317,7 @@ async def lazy(client: Client) -> socket.socket:
     raw.setblocking(False)
     loop = asyncio.get_running_loop()
     await loop.sock_connect(raw, (where.hostname, where.port))
-    head = f"GET /v1/inbox/stream HTTP/1.0\r\nHost: gateway\r\nAuthorization: Bearer {client.key}\r\n\r\n"
+    head = f"GET /v1/inbox/stream HTTP/{http}\r\nHost: gateway\r\nAuthorization: Bearer {client.key}\r\n\r\n"
     await loop.sock_sendall(raw, head.encode())
     return raw
 
@@ -326,5 +328,17 @@ async def lines_of(raw: socket.socket) -> AsyncIterator[str]:
     while some := await asyncio.get_running_loop().sock_recv(raw, 65536):
         got += some
     raw.close()
-    for line in got.partition(b"\r\n\r\n")[2].decode().splitlines():
+    head, _, body = got.partition(b"\r\n\r\n")
+    for line in (whole(body) if b"transfer-encoding: chunked" in head.lower() else body).decode().splitlines():
         yield line
+
+
+def whole(chunked: bytes) -> bytes:
+    """What the chunks of an answer hold; of the last one, which may be cut off, what came."""
+    found = b""
+    while chunked:
+        size, _, chunked = chunked.partition(b"\r\n")
+        length = int(size, 16)
+        found, ends, chunked = found + chunked[:length], chunked[length : length + 2], chunked[length + 2 :]
+        assert ends in (b"\r\n", b"\r", b"")
+    return found

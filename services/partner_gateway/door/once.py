@@ -49,13 +49,16 @@ def claim(connection: sa.Connection, claims: Sequence[Claim], now_us: int) -> di
     return {} if written == len(claims) else standing(connection, [c.id for c in ordered])
 
 
+_STANDING = sa.select(
+    posted.c.source, posted.c.event_id, posted.c.organisation, posted.c.type, posted.c.digest, posted.c.acknowledged
+).where(sa.tuple_(posted.c.source, posted.c.event_id).in_(sa.bindparam("ids", expanding=True)))
+
+
 def standing(connection: sa.Connection, ids: Sequence[Id]) -> dict[Id, tuple[Claim, bool]]:
     """What is written of these ids."""
-    columns = (posted.c.source, posted.c.event_id, posted.c.organisation, posted.c.type, posted.c.digest)
     found: dict[Id, tuple[Claim, bool]] = {}
     for some in _lots(ids):
-        these = sa.tuple_(posted.c.source, posted.c.event_id).in_(some)
-        for row in connection.execute(sa.select(*columns, posted.c.acknowledged).where(these)).all():
+        for row in connection.execute(_STANDING, {"ids": some}).all():
             stands = Claim(*row[:4], bytes(row[4]))
             found[stands.id] = (stands, bool(row[5]))
     return found
