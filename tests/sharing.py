@@ -13,12 +13,20 @@ TOGETHER = {
     "tests/embedded/": "whole installations",
     "tests/client/": "the gateway",
     "tests/partner_gateway/": "the gateway",
-    "tests/handover_feed/": "the board",
+    "tests/handover_feed/": "the board and what else needs the stack",
+    "tests/dead_letters/": "the board and what else needs the stack",
+    "tests/performance_data/test_on_kafka.py": "the board and what else needs the stack",
+    "tests/tracing/": "the board and what else needs the stack",
     "tests/faults/": "faults",
+    "tests/catalogue/": "the registry",
+    "tests/registers/test_importing.py": "the registry",
+    "tests/bus/test_registry.py": "the registry",
+    "tests/supervisor/test_parts.py": "the registry",
 }
 """Installations of a dozen processes starting at once would keep each other from it; the others share what takes long
-to start: a broker to stop and to kill, a gateway with all that it stands on. These begin first, in this order, the
-longest at the top: else the last of them would run alone at the end, for minutes."""
+to start: a broker to stop and to kill, a gateway or a board with all that it stands on (the stack takes 15 s of a
+processor, the registry alone 5). These begin first, in this order, the longest at the top: else the last of them would
+run alone at the end, for minutes."""
 
 
 def unit(nodeid: str) -> str:
