@@ -19,7 +19,9 @@ from tests.handover_feed.conftest import tell
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PAGES = ("", "/mine", "/waiting", "/done", "/shift", "/shift/summary")
-FORMS = ("note", "decision", "close", "to-day", "lower")
+MATTERS = ("/matters/child-amara", "/matters/child-leila", "/matters/unmatched:7d1f")
+FORMS = ("note", *(f"matters/child-tom/{form}" for form in ("note", "decision", "close", "to-day", "lower")))
+ONE_OF_EACH = ("", "/shift", "/matters/child-amara")
 
 
 async def evening(house: House, *more: Event) -> None:
@@ -41,13 +43,14 @@ async def clean_by_day_and_night(page: Page) -> None:
     await page.emulate_media(color_scheme="light")
 
 
-async def test_every_list_and_matter_is_accessible(house: House) -> None:
+@pytest.mark.parametrize("paths", [ONE_OF_EACH, pytest.param((*PAGES, *MATTERS), marks=pytest.mark.soak)])
+async def test_every_list_and_matter_is_accessible(house: House, paths: tuple[str, ...]) -> None:
     """axe finds nothing, in the light and in the dark."""
     await evening(house, night.danger())
     house.step(timedelta(minutes=4))
     page = await house.visit()
     await picture(page, "board", whole=False)
-    for path in (*PAGES, "/matters/child-amara", "/matters/child-leila", "/matters/unmatched:7d1f"):
+    for path in paths:
         await page.goto(f"{house.address}/board{path}")
         await expect(page.locator("h1")).to_have_count(1)
         await clean_by_day_and_night(page)
@@ -60,11 +63,14 @@ async def test_every_list_and_matter_is_accessible(house: House) -> None:
     await page.context.close()
 
 
-async def test_every_form_and_its_errors_are_accessible(house: House) -> None:
+@pytest.mark.parametrize(
+    "forms", [("matters/child-tom/decision", "matters/child-tom/to-day"), pytest.param(FORMS, marks=pytest.mark.soak)]
+)
+async def test_every_form_and_its_errors_are_accessible(house: House, forms: tuple[str, ...]) -> None:
     """axe finds nothing; an error takes the focus and stands in the title."""
     await evening(house)
     page = await house.visit()
-    for form in ("note", *(f"matters/child-tom/{form}" for form in FORMS)):
+    for form in forms:
         await page.goto(f"{house.address}/board/{form}")
         await page.locator("main form button").click()
         await expect(page.get_by_role("alert").first).to_be_focused()
@@ -126,7 +132,7 @@ async def test_the_question_about_a_conflict(house: House) -> None:
         await one.context.close()
 
 
-@pytest.mark.parametrize("zoom", [(320, 640), (640, 450)])
+@pytest.mark.parametrize("zoom", [(320, 640), pytest.param((640, 450), marks=pytest.mark.soak)])
 async def test_small_windows_and_large_zoom(house: House, zoom: tuple[int, int]) -> None:
     """320 px wide, and 200 % zoom of a 1280 px window: nothing is cut or scrolled sideways, every target is large."""
     long = "Noah " + "Cholmondeley" * 8

@@ -114,6 +114,7 @@ async def test_the_front_doors_pages(house: House, clean: Clean) -> None:
     await page.context.close()
 
 
+@pytest.mark.soak
 async def test_errors_and_the_way_in(house: House, clean: Clean) -> None:
     """Each error is a page in plain words, as accessible as the others, with a way on."""
     page = await house.window()
