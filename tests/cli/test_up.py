@@ -188,6 +188,7 @@ def test_an_event_is_published_by_whom_the_catalogue_lets(bus: Bus, tmp_path: Pa
     assert "wrong user or password" in refused[3].stderr
 
 
+@pytest.mark.soak
 def test_a_killed_service_and_a_killed_kafka_come_back(bus: Bus) -> None:
     """kill -9 of either: started again, with how often and why; the others go on as the same processes."""
     before = bus.status()

@@ -136,6 +136,7 @@ async def test_a_send_that_times_out_and_lands_later_is_one_effect(house: House)
     assert house.repeats, "the batch that was given up had landed"
 
 
+@pytest.mark.soak
 async def test_a_broker_killed_with_a_batch_under_way_loses_nothing_that_it_acknowledged(house: House) -> None:
     """The service ends in bounded time, to be started again; every event, acknowledged before, has its effect."""
     await house.publish(1000)

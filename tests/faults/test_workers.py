@@ -68,7 +68,7 @@ async def test_workers_join_leave_and_die_while_events_flow(workers: House) -> N
     assert stays.lives
 
 
-@pytest.mark.parametrize("point", ["before_commit", "before_send"])
+@pytest.mark.parametrize("point", ["before_commit", pytest.param("before_send", marks=pytest.mark.soak)])
 async def test_a_worker_paused_past_its_session_does_no_harm_when_it_wakes(workers: House, point: str) -> None:
     """Another takes over, whatever the paused one holds; it wakes, and goes on alone when the other has left."""
     await workers.publish(300)
