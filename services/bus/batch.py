@@ -26,6 +26,7 @@ from services.bus.events import ChildRecorded, DeadLetter, OrganisationRecorded
 from services.bus.heard import Heard
 from services.bus.packs import Output, output
 from services.bus.projection import COPIED_BY
+from services.bus.remembered import Known, Remembered, Written
 from services.bus.service import Service, View
 from services.bus.work import Died, Seen, StateRow, Work
 
@@ -64,6 +65,7 @@ class Round:
     outputs: list[Output] = field(default_factory=list)
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     """(topic, done | repeated | dead:<code> | held:<rule>) of what was heard."""
+    views: list[Written] = field(default_factory=list)
 
 
 class Rang(NamedTuple):
@@ -84,6 +86,7 @@ class Batch:
         codec: Codec,
         directory: DirectoryTable,
         claims: Claims,
+        remembered: Remembered,
         *,
         now: datetime,
         keep_ids: timedelta,
@@ -95,7 +98,7 @@ class Batch:
             rang: of an alarm, by its id, whether it rang before. Only in a recovery.
         """
         self.service = service
-        self._codec, self._directory, self._claims = codec, directory, claims
+        self._codec, self._directory, self._claims, self._remembered = codec, directory, claims, remembered
         self._now, self._oldest, self._max_bytes = now, now - keep_ids, max_bytes
         self._said_at = now.isoformat().encode()
         self._rang, self._before = rang, count(FIRST)
@@ -104,7 +107,7 @@ class Batch:
         since its service was down. It waits until this."""
         self._may_say = {*service.emits, DeadLetter}
         self._views: dict[str, View] = {}
-        self._rows: dict[str, StateRow] = {}
+        self._versions: dict[str, int] = {}
         self._touched: dict[str, Partition] = {}
         self._seen: dict[bytes, Seen] = {}
         self._new_ids: list[tuple[bytes, bytes, bool, int]] = []
@@ -126,9 +129,8 @@ class Batch:
         self._dead = work.dead([h.id for h in heard if h.retry and h.id in self._seen])
         self._load(work, heard)
         if self.service.directory_topics:
-            self._directory.prefetch(
-                {h.record.key.decode("utf-8", "replace") for h in heard if h.event and h.record.key}
-            )
+            children = (getattr(h.event, "child_id", None) for h in heard if not self._only_recorded(h))
+            self._directory.prefetch({child for child in children if child})
         watching = work.any_dead()
         for h in heard:
             outcome = self._one(h)
@@ -235,7 +237,7 @@ class Batch:
             moment = _alarm_us(view)
             due = row.alarm_us if moment is None else min(moment, row.alarm_us)  # a snoozed one is still the same alarm
             alarm, rang = self._alarm(row.key, view, due)
-            self._rows[row.key], self._views[row.key], self._touched[row.key] = row, view, place
+            self._versions[row.key], self._views[row.key], self._touched[row.key] = row.version, view, place
             before = len(self.round.outputs)
             try:
                 said = () if rang and rang.whole else distinct(self.service.decide(alarm, view, self._directory))
@@ -420,18 +422,25 @@ class Batch:
         if view := self.service.view:
             for h in heard:
                 h.remembered_by = view.key_of(h.event) if h.event else None
-            self._rows = work.load(list({h.remembered_by: None for h in heard if h.remembered_by}))
-            self._views = {key: view.model_validate_json(row.body) for key, row in self._rows.items()}
+            asked = {h.remembered_by for h in heard if h.remembered_by}
+            known = self._remembered.among(asked)
+            known |= {
+                key: Known(row.version, view.model_validate_json(row.body))
+                for key, row in work.load(sorted(asked - known.keys())).items()
+            }
+            self._versions = {key: found.version for key, found in known.items()}
+            self._views = {key: found.view for key, found in known.items()}
 
     def _write(self, work: Work) -> None:
         rows = []
         for key, (topic, partition) in sorted(self._touched.items()):  # sorted: two workers lock in one order
             view = self._views[key]
-            version = self._rows[key].version if key in self._rows else 0
+            version = self._versions.get(key, 0)
             snoozed = self._snoozed.get(key)
             alarm_us = _microseconds(snoozed) if snoozed else _alarm_us(view)
             body = view.model_dump_json(exclude_defaults=True).encode()
             rows.append(StateRow(key, version, body, alarm_us, topic, partition))
+            self.round.views.append(Written(key, Known(version + 1, view), len(body)))
         work.save(rows)
 
 

@@ -30,6 +30,9 @@ DATASCHEMA = "urn:safebus:{record}:{fingerprint}"
 _HEAD = struct.Struct(">bI")
 _MAGIC = 0
 
+MANY = 1024
+"""Ways to read that are remembered: a few for each schema, unless somebody plays with the header."""
+
 
 class Schemas(Protocol):
     """What the codec asks of a registry."""
@@ -65,6 +68,8 @@ class Codec:
         self._schemas: Mapping[str, Schema] = load()
         self._ids: dict[str, tuple[bytes, bytes]] = {}
         self._writers: dict[tuple[str, int], _Writer | None] = {}
+        self._proven: dict[tuple[str, bytes, bytes | None], tuple[Any, Any]] = {}
+        """By topic, head of the body and what its header claims: the two schemas to read it with."""
         self._alike: dict[tuple[str, str], list[tuple[str, bytes]]] = {}
 
     async def prepare(self, topics: Iterable[str]) -> None:
@@ -172,28 +177,38 @@ class Codec:
         Raises:
             Unfit: with the code no_identity, undecodable, unknown_schema, wrong_type or invalid.
         """
-        envelope = envelope_of(held, record.topic, heard_by)
-        value = record.value
+        topic, value = record.topic, record.value
+        envelope = envelope_of(held, topic, heard_by)
         if value is None or len(value) < _HEAD.size or value[0] != _MAGIC:
             raise Unfit("the body is not in the Confluent wire format", code="undecodable")
-        writer = self._writers.get((record.topic, _HEAD.unpack_from(value)[1]))
-        if writer is None:
-            raise Unfit("the registry does not know the schema id", code="unknown_schema")
-        schema = self._schema(record.topic)
-        claimed = _claimed(held.get("ce_dataschema"))
-        if writer.record != schema.record or envelope.type != record.topic:
-            raise Unfit(f"{record.topic} carries {schema.record} only", code="wrong_type")
-        if claimed and claimed != writer.fingerprint:
-            raise Unfit("the schema id leads to another schema than the one that wrote it", code="wrong_type")
+        named = (topic, value[: _HEAD.size], held.get("ce_dataschema"))
+        schemas = self._proven.get(named) or self._schemas_of(*named)
+        if envelope.type != topic:
+            raise Unfit(f"{topic} carries {self._schema(topic).record} only", code="wrong_type")
         body = BytesIO(value)
         body.seek(_HEAD.size)
         try:
-            content = schemaless_reader(body, writer.parsed, None if writer.same else schema.parsed)
+            content = schemaless_reader(body, *schemas)
         except Exception:  # noqa: BLE001 - fastavro raises whatever the bytes lead it to; its text may hold content
             raise Unfit("the body does not follow its schema", code="undecodable") from None
         if body.tell() != len(value):
             raise Unfit("bytes are left over after the body", code="undecodable")
-        return validated(record.topic, content).enveloped(envelope)
+        return validated(topic, content).enveloped(envelope)
+
+    def _schemas_of(self, topic: str, head: bytes, dataschema: bytes | None) -> tuple[Any, Any]:
+        """With which schema such a body was written, and with which to read it if that is another."""
+        writer = self._writers.get((topic, _HEAD.unpack(head)[1]))
+        if writer is None:
+            raise Unfit("the registry does not know the schema id", code="unknown_schema")
+        schema, claimed = self._schema(topic), _claimed(dataschema)
+        if writer.record != schema.record:
+            raise Unfit(f"{topic} carries {schema.record} only", code="wrong_type")
+        if claimed and claimed != writer.fingerprint:
+            raise Unfit("the schema id leads to another schema than the one that wrote it", code="wrong_type")
+        found = (writer.parsed, None if writer.same else schema.parsed)
+        if claimed and len(self._proven) < MANY:  # else the id alone says it, and may lead elsewhere tomorrow
+            self._proven[topic, head, dataschema] = found
+        return found
 
     def _schema(self, topic: str) -> Schema:
         return self._schemas[topic]

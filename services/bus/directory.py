@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from hashlib import blake2b
-from typing import Protocol
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 
 from services.bus.contract.identifiers import plain
 from services.bus.events import ChildRecorded, OrganisationRecorded, Role
-from services.bus.tables import directory_ids, directory_rows, upsert
+from services.bus.tables import directory_ids, directory_rows, upsert, worded
+from services.bus.work import AT_ONCE
 
 Recorded = OrganisationRecorded | ChildRecorded
 TOPICS = (OrganisationRecorded.topic, ChildRecorded.topic)
@@ -92,7 +93,7 @@ class DirectoryTable:
     """The directory in a store's tables. Hot rows and look-ups stay in memory until the directory changes."""
 
     def __init__(self) -> None:
-        self._rows: dict[tuple[str, str], Recorded] = {}
+        self._rows: dict[tuple[str, str], Recorded | None] = {}
         self._lookups: dict[tuple[str, str], list[Recorded]] = {}
         self._connection: sa.Connection | None = None
 
@@ -164,51 +165,60 @@ class DirectoryTable:
         if wanted := [key for key in keys if (ChildRecorded.topic, key) not in self._rows]:
             if len(self._rows) + len(wanted) > CACHED:
                 self.forget()
-            for row in self._open().execute(_MANY, {"kinds": [ChildRecorded.topic], "ids": wanted}):
-                self._rows[row.kind, row.id] = _read(row.kind, row.body)
+            self._rows |= dict.fromkeys((ChildRecorded.topic, key) for key in wanted)
+            for start in range(0, len(wanted), AT_ONCE):
+                some = [key.encode() for key in wanted[start : start + AT_ONCE]]
+                for own_id, kind, body in self._ask(_MANY % ", ".join("?" * len(some)), ChildRecorded.topic, *some):
+                    self._rows[kind, own_id.decode()] = _read(kind, body)
 
     def _open(self) -> sa.Connection:
         assert self._connection is not None, "within() a transaction first"
         return self._connection
 
+    def _ask(self, statement: str, *values: object) -> Iterable[Any]:
+        """In the driver's own words: through SQLAlchemy each costs some 100 µs more, measured."""
+        connection = self._open()
+        return connection.exec_driver_sql(worded(statement, connection.dialect.paramstyle), values).fetchall()
+
     def _row(self, kind: str, own_id: str) -> Recorded | None:
+        """That there is none is known as long, too: an incident may name a force that is in no directory."""
         if (kind, own_id) not in self._rows:
-            found = self._open().execute(_ONE, {"kind": kind, "id": own_id}).first()
-            return self._keep(kind, own_id, _read(kind, found.body)) if found else None
+            found = [_read(kind, body) for (body,) in self._ask(_ONE, kind, own_id.encode())]
+            self._keep(kind, own_id, found[0] if found else None)
         return self._rows[kind, own_id]
 
-    def _keep(self, kind: str, own_id: str, row: Recorded) -> Recorded:
+    def _keep(self, kind: str, own_id: str, row: Recorded | None) -> None:
         if len(self._rows) >= CACHED:
             self.forget()
         self._rows[kind, own_id] = row
-        return row
 
     def _found(self, scheme: str, value: str) -> list[Recorded]:
         at = (scheme, value)
         if at not in self._lookups:
-            found = self._open().execute(_FOUND, {"scheme": scheme, "value": _indexed(value)})
+            found = [
+                (kind, own_id.decode(), _read(kind, body))
+                for own_id, kind, body in self._ask(_FOUND, scheme, _indexed(value).encode())
+            ]
             if len(self._lookups) >= CACHED:
                 self.forget()
-            self._lookups[at] = [self._keep(row.kind, row.id, _read(row.kind, row.body)) for row in found]
+            for kind, own_id, row in found:
+                self._keep(kind, own_id, row)
+            self._lookups[at] = [row for _, _, row in found]
         return self._lookups[at]
 
 
-_BODIES = sa.select(directory_rows.c.id, directory_rows.c.kind, directory_rows.c.body)
 # With its kind, as the table is ordered by that first: to find an id alone, a database reads every row.
 _AMONG = sa.and_(
     directory_rows.c.kind.in_(sa.bindparam("kinds", expanding=True)),
     directory_rows.c.id.in_(sa.bindparam("ids", expanding=True)),
 )
 _VERSIONS = sa.select(directory_rows.c.kind, directory_rows.c.id, directory_rows.c.version).where(_AMONG)
-_MANY = _BODIES.where(_AMONG)
-_ONE = _BODIES.where(directory_rows.c.kind == sa.bindparam("kind"), directory_rows.c.id == sa.bindparam("id"))
+_MANY = "SELECT id, kind, body FROM directory_rows WHERE kind = ? AND id IN (%s)"
+_ONE = "SELECT body FROM directory_rows WHERE kind = ? AND id = ?"
 _FOUND = (
-    _BODIES.join(
-        directory_ids,
-        sa.and_(directory_ids.c.row_id == directory_rows.c.id, directory_ids.c.kind == directory_rows.c.kind),
-    )
-    .where(directory_ids.c.scheme == sa.bindparam("scheme"), directory_ids.c.value == sa.bindparam("value"))
-    .order_by(directory_rows.c.id)
+    "SELECT r.id, r.kind, r.body FROM directory_ids AS i "
+    "JOIN directory_rows AS r ON r.kind = i.kind AND r.id = i.row_id "
+    "WHERE i.scheme = ? AND i.value = ? ORDER BY r.id"
 )
 _FORGET_IDS = directory_ids.delete().where(
     directory_ids.c.kind == sa.bindparam("k"), directory_ids.c.row_id == sa.bindparam("r")

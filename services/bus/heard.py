@@ -14,6 +14,14 @@ RETRY_HEADER = "safebus_retry"
 """A dead letter's original record, published again with this header, is decided once more."""
 
 
+TO_BE_LEARNT = frozenset({"unknown_schema", "wrong_type"})
+"""Reasons for which a record may only seem unfit: the registry has not been asked about its schema, or not lately."""
+
+
+class Unlearnt(Exception):
+    """Such a record is among them: ask the registry (`Codec.learn`), then hear them again."""
+
+
 @dataclass(slots=True)
 class Heard:
     """One record, decoded or not."""

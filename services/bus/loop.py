@@ -28,13 +28,14 @@ from services.bus.directory import DirectoryTable
 from services.bus.errors import MustStop, Surroundings
 from services.bus.events import DeadLetter
 from services.bus.health import Health
-from services.bus.heard import hear
+from services.bus.heard import TO_BE_LEARNT, Unlearnt, hear
 from services.bus.metrics import BATCH, HEARD, REDONE, UNSENT
 from services.bus.ordered import in_order
 from services.bus.outgoing import Outgoing
 from services.bus.packs import Output
 from services.bus.partitions import Partitions
 from services.bus.recovery import Recovery
+from services.bus.remembered import Remembered
 from services.bus.service import Service
 from services.bus.settings import Settings
 from services.bus.store import Store
@@ -48,6 +49,7 @@ UNLUCKY = 10
 
 T = TypeVar("T")
 Polled = Mapping[Partition, Sequence[Record]]
+Acknowledged = Mapping[Partition, tuple[int, int]]
 IDS_OUTLIVE = timedelta(days=2)
 """Consumed ids are kept this much longer than events are accepted, for clocks that differ."""
 
@@ -98,6 +100,7 @@ class Loop:
         self.partitions = Partitions(service.name, self._topics, broker.registrar())
         self._out = Outgoing(service.name, broker.writer(), probe)
         self._directory = DirectoryTable()
+        self._remembered = Remembered(alone=store.is_alone)
         self._claims = Claims(settings.claims)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"{service.name}-store")
         self._stopping = asyncio.Event()
@@ -251,14 +254,15 @@ class Loop:
         """Decide and commit one batch, then start sending what it led to."""
         # A recovery hears them about as the service did.
         records = in_order(polled.values()) if self._recovery else [r for records in polled.values() for r in records]
-        await self._patiently(partial(self._codec.learn, records))
         acknowledged = dict(self._out.acknowledged)
         began_ns = time.time_ns()
         try:
-            done = await self._in_thread(self._transact, polled, records, acknowledged)
+            done = await self._decided(polled, records, acknowledged)
         except (Overtaken, Surroundings):
             self._directory.forget()
+            self._remembered.forget()
             raise
+        self._remembered.keep(done.views)
         self._out.forgotten(acknowledged)
         self._overtaken = 0
         if self.service.projection:
@@ -272,10 +276,26 @@ class Loop:
             HEARD.labels(self.service.name, topic, outcome).inc(number)
         await self._out.start(done.outputs, nexts, records)
 
+    async def _decided(self, polled: Polled, records: Sequence[Record], acknowledged: Acknowledged) -> Round:
+        """The registry is asked only about what cannot be read otherwise."""
+        transact = partial(self._transact, polled, records, acknowledged)
+        try:
+            return await self._in_thread(transact)
+        except Unlearnt:
+            await self._patiently(partial(self._codec.learn, records))
+            return await self._in_thread(partial(transact, learnt=True))
+
     def _transact(
-        self, polled: Polled, records: Sequence[Record], acknowledged: Mapping[Partition, tuple[int, int]]
+        self,
+        polled: Polled,
+        records: Sequence[Record],
+        acknowledged: Acknowledged,
+        *,
+        learnt: bool = False,
     ) -> Round:
         heard = [hear(record, self._codec, self.service.name) for record in records]
+        if not learnt and any(h.fault is not None and h.fault.code in TO_BE_LEARNT for h in heard):
+            raise Unlearnt
         if self._recovery:
             self._recovery.mark(heard, self.partitions.topic_ids)
         with self._store.transaction() as work:
@@ -294,6 +314,7 @@ class Loop:
             self._codec,
             self._directory.within(work.connection),
             self._claims,
+            self._remembered,
             now=self._clock.now(),
             keep_ids=timedelta(days=self._at.keep_ids_days),
             max_bytes=self._at.max_event_bytes,
@@ -366,6 +387,7 @@ class Loop:
             return
         self._due = None
         await self._out.settle()
+        self._remembered.forget()
         done = await self._in_thread(self._transact_alarms, until)
         for (topic, outcome), number in done.counts.items():
             HEARD.labels(self.service.name, topic, outcome).inc(number)
@@ -399,6 +421,7 @@ class Loop:
         self._due = None
         self.partitions.let_go()
         self._directory.forget()
+        self._remembered.forget()
         if mine:
             await self.partitions.check_topics()
             if self._recovery:

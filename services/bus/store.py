@@ -40,6 +40,11 @@ class Store:
         self._engine: sa.Engine | None = None
         self._turn: AbstractContextManager[object] = nullcontext()
 
+    @property
+    def is_alone(self) -> bool:
+        """Whether no other process can write here while this one has it open."""
+        return self._url.get_backend_name() == "sqlite"
+
     def open(self) -> None:
         """Connect, lock, and make the tables that are missing.
 
@@ -47,7 +52,7 @@ class Store:
             Surroundings: the database does not answer.
             UserMistake: another process has this service's SQLite file.
         """
-        if self._url.get_backend_name() == "sqlite":
+        if self.is_alone:
             self._engine = self._open_sqlite()
         else:
             self._engine = self._open_postgres()

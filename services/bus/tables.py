@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -35,6 +36,12 @@ def refuse_earlier(connection: sa.Connection, tables: sa.MetaData, service: str)
 def upsert(connection: sa.Connection, table: sa.Table) -> Any:
     """An INSERT that may say what becomes of a row that stands already, as SQLAlchemy's of either database can."""
     return (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
+
+
+@cache
+def worded(statement: str, paramstyle: str) -> str:
+    """A statement whose values are question marks, in the words of a driver with that style."""
+    return statement if paramstyle == "qmark" else statement.replace("?", "%s")
 
 
 class Bytes(sa.LargeBinary):

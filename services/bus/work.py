@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from services.bus.errors import SafebusError
 from services.bus.packs import Output, packed, unpacked
-from services.bus.tables import dead, guard, outbox, recovering, seen, state
+from services.bus.tables import dead, guard, outbox, recovering, seen, state, worded
 
 AT_ONCE = 100
 """Rows in one statement. A statement lets go of the interpreter once for each row of `executemany`, and while another
@@ -89,12 +89,6 @@ _OVERTAKE = (
 
 
 @cache
-def _worded(statement: str, paramstyle: str) -> str:
-    """A statement whose values are question marks, for that driver."""
-    return statement if paramstyle == "qmark" else statement.replace("?", "%s")
-
-
-@cache
 def _selection(table: sa.Table, column: str, values: int, paramstyle: str) -> str:
     mark = "?" if paramstyle == "qmark" else "%s"
     names = ", ".join(f'"{column.name}"' for column in table.columns)
@@ -126,7 +120,7 @@ class Work:
         self._style = connection.dialect.paramstyle
 
     def _do(self, statement: str, *values: object) -> sa.CursorResult[Any]:
-        return self.connection.exec_driver_sql(_worded(statement, self._style), values)
+        return self.connection.exec_driver_sql(worded(statement, self._style), values)
 
     # Guard rows
 

@@ -172,3 +172,15 @@ async def test_a_record_that_is_published_twice_changes_nothing(stored: Bus) -> 
         await stored.say(child("c1", 1, "school:1"), ce_id=b"1")
         await stored.quiet(TELLER, "directory.children.v1")
     assert await stored.said(LETTERS) == []
+
+
+async def test_a_child_that_was_asked_for_in_vain_is_found_once_it_is_recorded(stored: Bus) -> None:
+    """That there is none is remembered only until the directory changes."""
+    async with stored.running(TELLER):
+        await stored.publish(match("i", "a"))
+        await stored.quiet(TELLER)
+        await stored.publish(child("c1", 1, "school:1"))
+        await stored.quiet(TELLER, "directory.children.v1")
+        await stored.publish(match("j", "b"))
+        await stored.until(1)
+    assert await stored.subjects() == ["school:1"]

@@ -28,6 +28,7 @@ from services.bus.heard import Heard
 from services.bus.memory import MemoryRecord
 from services.bus.probes import answer, probed
 from services.bus.projection import Projection
+from services.bus.remembered import Remembered
 from services.bus.service import Service
 from services.bus.settings import HERE, Settings
 from services.bus.store import Store
@@ -136,7 +137,7 @@ async def test_a_probe_is_answered_and_not_remembered(tmp_path: Path) -> None:
         with store.transaction() as work:
             batch = Batch(
                 service, codec, DirectoryTable().within(work.connection), Claims(str(tmp_path)),
-                now=NOW, keep_ids=timedelta(days=400), max_bytes=1_000_000,
+                Remembered(alone=False), now=NOW, keep_ids=timedelta(days=400), max_bytes=1_000_000,
             )  # fmt: skip
             done = batch.decide(work, [heard], {ProbeSent.topic: "topic-id"})
             outcomes += done.counts
