@@ -255,6 +255,19 @@ async def test_one_that_never_reads_is_cut_off(
         assert got[-1].kind != "goodbye"
 
 
+async def test_little_waits_here_for_one_that_does_not_read(gateway: Gateway, client: Client) -> None:
+    """However much it is told, and though what is new is sent in the turn in which it is told."""
+    slow = await lazy(client, "1.1")
+    await until(lambda: watching() == 1)
+    for _ in range(100):
+        await tell(gateway, *(missed(ORGANISATION) for _ in range(5)))
+    [channel] = [one._channels[ORGANISATION] for one in hubs() if one.watching(ORGANISATION)]
+    [watcher] = channel.watchers
+    transport = watcher._take.__self__._transport  # type: ignore[attr-defined]
+    assert 0 < transport.get_write_buffer_size() < 3 * hub.PIECE
+    slow.close()
+
+
 async def test_a_revoked_key_ends_its_streams(
     gateway: Gateway, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -292,8 +305,13 @@ async def test_one_that_hangs_up_is_noticed(client: Client, monkeypatch: pytest.
 
 def watching() -> int:
     """Streams of la:825 that are open, at any gateway of this process."""
-    hubs = [getattr(ring, "__self__", None) for ring in INBOXES.listeners]
-    return sum(one.watching(ORGANISATION) for one in hubs if isinstance(one, hub.Hub))
+    return sum(one.watching(ORGANISATION) for one in hubs())
+
+
+def hubs() -> list[hub.Hub]:
+    """Of every gateway of this process."""
+    rung = [getattr(ring, "__self__", None) for ring in INBOXES.listeners]
+    return [one for one in rung if isinstance(one, hub.Hub)]
 
 
 async def disclosed(told: AsyncIterator[Told]) -> AsyncIterator[int]:
