@@ -88,7 +88,7 @@ async def test_roles_with_pages_of_their_own(house: House) -> None:
     for path in ("measures", "log"):
         await worker.goto(f"{house.address}/board/{path}")
         await expect(worker.get_by_role("heading", level=1)).to_have_text("You cannot see this")
-        await clean(worker)
+    await clean(worker)
     manager = await house.visit("manager", "Ruth Abara")
     await manager.get_by_role("link", name="Measures").click()
     await expect(manager.get_by_role("heading", level=1)).to_have_text("Measures")
@@ -114,7 +114,6 @@ async def test_the_question_about_a_conflict(house: House) -> None:
         assert "Example" not in await page.content()
     await page.goto(f"{house.address}/board")
     await page.locator("#danger-list a").click()
-    await clean(page)
     await page.get_by_role("button", name="Continue").click()
     await expect(page.get_by_role("alert").first).to_be_focused()
     await clean(page)

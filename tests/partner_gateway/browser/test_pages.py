@@ -64,7 +64,6 @@ async def test_the_question_about_a_conflict(house: House, clean: Clean) -> None
     await tell(house.gateway, secret, people.alert(school, declare_no_conflict=True))
     page = await house.visit(school)
     await page.get_by_role("link", name="Domestic abuse alert, number 1").click()
-    await clean(page)
     await picture(page, "conflict")
     await page.get_by_role("button", name="Continue").click()
     await expect(page.get_by_role("alert")).to_be_focused()
@@ -89,7 +88,6 @@ async def test_a_health_record_and_its_error(house: House, clean: Clean) -> None
     await tell(house.gateway, people.record())
     page = await house.visit(PRACTICE)
     await page.goto(f"{house.address}/inbox/1")
-    await clean(page)
     await page.get_by_role("button", name="I have acted on this").click()
     await expect(page.get_by_role("alert")).to_be_focused()
     await expect(page.get_by_role("checkbox")).to_have_accessible_description("Error: " + "Confirm that the record is "
