@@ -10,9 +10,8 @@ from __future__ import annotations
 import asyncio
 import os
 import warnings
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
@@ -144,14 +143,22 @@ async def _start(kafka: EmbeddedKafka, registry: EmbeddedRegistry) -> None:
     await asyncio.gather(kafka.start(), registry.start())
 
 
+@pytest.fixture(scope="module")
+def lone_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedKafka]:
+    """What `lone_kafka` is of; not running yet."""
+    folder = tmp_path_factory.mktemp("lone")
+    yield (server := EmbeddedKafka(folder / "kafka", free_port(), folder / "secrets.json", stop_timeout=2.0))
+    asyncio.run(server.stop())
+
+
 @pytest.fixture
-async def lone_kafka(tmp_path: Path) -> AsyncIterator[Broker]:
-    """A broker for this test alone, which it may stop, kill and start: `lone_kafka.server`. Takes some seconds."""
-    secrets_path = tmp_path / "secrets.json"
-    server = EmbeddedKafka(tmp_path / "kafka", free_port(), secrets_path, stop_timeout=2.0)
-    await server.start()
-    yield Broker(server.bootstrap_servers, secrets_path, server=server)
-    await server.stop()
+async def lone_kafka(lone_server: EmbeddedKafka) -> Broker:
+    """A broker that a test may stop, kill and start: `lone_kafka.server`. The next one of the module finds it running,
+    with what is left in it.
+    """
+    if not lone_server.is_alive:
+        await lone_server.start()
+    return Broker(lone_server.bootstrap_servers, lone_server.secrets_path, server=lone_server)
 
 
 @pytest.fixture(scope="session")

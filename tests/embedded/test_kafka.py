@@ -99,10 +99,11 @@ async def test_lost_secrets_are_told_in_a_sentence(lone_kafka: Broker) -> None:
     server = lone_kafka.server
     assert server is not None
     await server.stop()
-    lone_kafka.secrets_path.unlink()
+    kept = lone_kafka.secrets_path.rename(lone_kafka.secrets_path.with_name("kept.json"))
     with pytest.raises(UserMistake, match=r"does not know the admin's password of .*secrets\.json; bring back"):
         await server.start()
     assert not server.is_alive
+    kept.replace(lone_kafka.secrets_path)
 
 
 async def test_a_taken_port_is_named_with_the_setting_that_changes_it(tmp_path: Path) -> None:
