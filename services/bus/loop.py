@@ -63,9 +63,15 @@ class _Stopped(Exception):
 async def _let_end(stopping: Coroutine[Any, Any, None], seconds: float) -> None:
     """What counts is stored already. A client's stop may fail, hang, swallow a cancellation or raise one: measured."""
     ending = asyncio.create_task(stopping)
-    ending.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+    ending.add_done_callback(_retrieved)
     await asyncio.wait([ending], timeout=seconds)
     ending.cancel()
+
+
+def _retrieved(ended: asyncio.Task[None]) -> None:
+    """Or asyncio complains of an exception that nobody waited for."""
+    if not ended.cancelled():
+        ended.exception()
 
 
 def _nothing(_point: str) -> None:
@@ -109,6 +115,7 @@ class Loop:
         self._directory_seen: dict[Partition, int] = {}
         self._checked = self._followed = self._looked = self._swept = self._pruned = 0.0
         self._due: tuple[int, dict[Partition, int]] | None = None
+        self._following: asyncio.Task[None] | None = None
 
     # Start, run, stop
 
@@ -158,7 +165,8 @@ class Loop:
         await self._out.settle()
         try:
             await self._tidy()
-            await self._follow(now=True)
+            await self._followed_up()
+            await self._bring_offsets()
             if await self._recovered():
                 await self._finish_recovery()
         except Surroundings as error:
@@ -167,6 +175,8 @@ class Loop:
 
     async def _close(self) -> None:
         self.health.waiting("stopped")
+        if self._following is not None:
+            self._following.cancel()
         for stopping in (self._reader.stop, self._out.writer.stop, self._broker.close):
             await _let_end(stopping(), self._at.stop_timeout / 3)
         self._thread.shutdown(wait=True)
@@ -355,12 +365,29 @@ class Loop:
             self._out.forgotten(acknowledged)
         UNSENT.labels(self.service.name).set(0)
 
-    async def _follow(self, *, now: bool = False) -> None:
-        """Move Kafka's offsets after the guards, and never for a topic that has become another one."""
+    async def _follow(self) -> None:
+        """See to it now and then, beside the batches: no event waits for an answer about offsets or topics.
+
+        Raises:
+            MustStop, Surroundings: what came of the last time.
+        """
+        if self._following is not None and self._following.done():
+            await self._followed_up()
         moment = time.monotonic()
         due = self._out.committable and moment - self._followed >= self._at.commit_interval
-        if not (now or due or moment - self._checked >= self._at.topic_check_interval):
-            return
+        if self._following is None and (due or moment - self._checked >= self._at.topic_check_interval):
+            self._following = asyncio.create_task(self._bring_offsets())
+            self._following.add_done_callback(_retrieved)
+
+    async def _followed_up(self) -> None:
+        """What is under way of it ends before partitions change hands, or the process does."""
+        following, self._following = self._following, None
+        if following is not None:
+            await following
+
+    async def _bring_offsets(self) -> None:
+        """Move Kafka's offsets after the guards, and never for a topic that has become another one."""
+        moment = time.monotonic()
         await self.partitions.check_topics()
         self._checked = moment
         offsets = self._out.take_committable()
@@ -414,6 +441,7 @@ class Loop:
 
     async def _claim(self) -> None:
         """Read the guards of what was assigned, send what is left over, seek, and only then read on."""
+        await self._followed_up()
         await self._out.settle()
         await self._tidy()
         generation = self._reader.generation
