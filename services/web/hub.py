@@ -110,8 +110,14 @@ class Watcher:
 
     def ring(self) -> None:
         """There may be more."""
-        if self._waiting is not None and not self._waiting.done() and not self._take():
+        if self._waiting is not None and not self._waiting.done() and not self._taken():
             self._waiting.set_result(None)
+
+    def _taken(self) -> bool:
+        try:
+            return self._take()
+        except Exception:  # noqa: BLE001 - it meets its fault in its own turn; the others are told all the same
+            return False
 
 
 class Channel:

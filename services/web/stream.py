@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import ceil
-from typing import Protocol, cast
+from typing import Protocol
 
 import structlog
 from pydantic_core import to_json
@@ -165,12 +165,13 @@ class Stream(Response):
         sends before and after it stay sound. Source: RFC 9112 §7.1.
         """
         channel = self._watcher.channel
-        if not self._chunked or self._attend or channel.closed or channel.epoch != self._epoch:
+        if not self._chunked or self._attend or channel.closed or channel.epoch != self._epoch or self._is_gone:
             return False
         piece, transport = channel.after(self._number), self._transport
         if piece is None or not piece.chunk or piece.number != channel.last or transport is None:
             return False
-        if not cast(StreamingProtocol, transport.get_protocol()).takes_more:
+        protocol = transport.get_protocol()
+        if not (isinstance(protocol, StreamingProtocol) and protocol.takes_more):
             return False
         self._showing(piece.about)
         transport.write(piece.chunk)

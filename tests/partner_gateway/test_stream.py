@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import socket
+import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -301,6 +302,36 @@ async def test_one_that_hangs_up_is_noticed(client: Client, monkeypatch: pytest.
     monkeypatch.setattr(stream, "HEARTBEAT", 0.2)
     await client.read(1)
     await until(lambda: not watching())
+
+
+async def test_those_who_hang_up_keep_nothing_from_those_who_stay(gateway: Gateway, client: Client) -> None:
+    """Ten go without a word just before something is told: who stays has it at once, not at its next heartbeat."""
+    async with asyncio.timeout(20), client.open() as stays:
+        gone = [await lazy(client, "1.1") for _ in range(10)]
+        await until(lambda: watching() == 11)
+        for one in gone:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            one.close()
+        await asyncio.sleep(0.05)
+        await tell(gateway, missed(ORGANISATION))
+        async with asyncio.timeout(2):
+            assert await anext(disclosed(stays)) == 1
+
+
+async def test_one_that_fails_when_it_is_told_keeps_nothing_from_the_others() -> None:
+    """It meets its fault when it is woken."""
+
+    def fails() -> bool:
+        raise AttributeError
+
+    channel = hub.Channel("x")
+    watchers = [hub.Watcher(channel, take) for take in (fails, lambda: False) * 5]
+    channel.watchers.update(watchers)
+    async with asyncio.timeout(5):
+        waits = [asyncio.create_task(one.wait()) for one in watchers]
+        await asyncio.sleep(0)
+        channel.ring()
+        await asyncio.gather(*waits)
 
 
 def watching() -> int:
