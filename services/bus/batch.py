@@ -125,12 +125,12 @@ class Batch:
     def decide(self, work: Work, heard: Sequence[Heard], topic_ids: Mapping[str, str]) -> Round:
         """Decide these records in order and write everything but the guard."""
         self._topic_ids = topic_ids
-        self._seen = work.seen([h.id for h in heard if h.id and not self._only_recorded(h)])
+        told = [h for h in heard if not self._only_recorded(h)] if self._recorded_topics else heard
+        self._seen = work.seen([h.id for h in told if h.id])
         self._dead = work.dead([h.id for h in heard if h.retry and h.id in self._seen])
         self._load(work, heard)
         if self.service.directory_topics:
-            children = (getattr(h.event, "child_id", None) for h in heard if not self._only_recorded(h))
-            self._directory.prefetch({child for child in children if child})
+            self._directory.prefetch({child for h in told if (child := getattr(h.event, "child_id", None))})
         watching = work.any_dead()
         for h in heard:
             outcome = self._one(h)

@@ -236,9 +236,10 @@ def _sentence(kind: str) -> str:
     return {"missing": "is missing", "extra_forbidden": "is not a field"}.get(kind, kind.replace("_", " "))
 
 
-_ATTRIBUTES = frozenset(
-    f"ce_{name}" for name in ("id", "source", "type", "time", "subject", "causeid", "causesource", "correlationid")
-) | {"traceparent"}
+_ATTRIBUTES = (
+    "ce_id", "ce_source", "ce_type", "ce_time", "ce_subject", "ce_causeid", "ce_causesource", "ce_correlationid",
+    "traceparent",
+)  # fmt: skip
 
 
 def envelope_of(held: Mapping[str, bytes | None], topic: str, heard_by: str) -> Envelope:
@@ -248,25 +249,27 @@ def envelope_of(held: Mapping[str, bytes | None], topic: str, heard_by: str) -> 
         Unfit: `no_identity` without id or source; `invalid` with a time that is none.
     """
 
+    get = held.get
     try:
-        text = {name: value.decode() for name, value in held.items() if value and name in _ATTRIBUTES}
-        if not ("ce_id" in text and "ce_source" in text):
-            raise Unfit("an event needs the headers ce_id and ce_source", code="no_identity", field="headers")
-        attribute = text.get
-        return Envelope(
-            text["ce_id"],
-            text["ce_source"],
-            attribute("ce_type", topic),
-            _moment(attribute("ce_time")),
-            attribute("ce_subject"),
-            attribute("ce_causeid"),
-            attribute("ce_causesource"),
-            attribute("ce_correlationid", ""),
-            attribute("traceparent"),
-            heard_by,
-        )
+        event_id, source, kind, time, subject, cause_id, cause_source, correlation, traceparent = [
+            value.decode() if (value := get(name)) else None for name in _ATTRIBUTES
+        ]
     except UnicodeDecodeError:
         raise Unfit("a header is not UTF-8", code="no_identity", field="headers") from None
+    if not (event_id and source):
+        raise Unfit("an event needs the headers ce_id and ce_source", code="no_identity", field="headers")
+    return Envelope(
+        event_id,
+        source,
+        kind or topic,
+        _moment(time),
+        subject,
+        cause_id,
+        cause_source,
+        correlation or "",
+        traceparent,
+        heard_by,
+    )
 
 
 def _moment(said: str | None) -> datetime:

@@ -112,7 +112,7 @@ class Event(Model):
         identity = _same_cause_same_id((said.source, said.id, said.heard_by, cls.topic, told, subject))
         if to is not None and "disclosure" in cls.model_fields:
             fields["disclosure"] = {
-                "id": UUID(identity),
+                "id": identity,
                 "recipient": to.organisation_id,
                 "recipient_role": to.role,
                 **(disclosure or {}),
@@ -128,7 +128,8 @@ class Event(Model):
             correlation_id=said.correlation_id or f"{said.source} {said.id}",
             traceparent=said.traceparent,
         )
-        return cls(**fields).enveloped(envelope)
+        event: Self = cls.__pydantic_validator__.validate_python(fields)
+        return event.enveloped(envelope)
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,7 +152,7 @@ async def _since(at: Settings, service: str) -> str:
 
 
 def _group(found: dict[str, object], service: str) -> dict[str, str]:
-    return next(group for group in found["groups"] if group["group"] == service)  # type: ignore[attr-defined,no-any-return]
+    return next(group for group in found["groups"] if group["group"] == service)  # type: ignore[attr-defined]
 
 
 async def _looked_again(at: Settings, pid: int) -> bool:
