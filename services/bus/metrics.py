@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from bisect import bisect_left
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
+from itertools import accumulate
 from pathlib import Path
 
 from prometheus_client import (
@@ -19,9 +21,13 @@ from prometheus_client import (
     Counter,
     Gauge,
     Histogram,
+    Metric,
     disable_created_metrics,
     generate_latest,
 )
+from prometheus_client.core import HistogramMetricFamily
+from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a gauge beside each counter, that no rule asks for
 
@@ -30,12 +36,39 @@ LATENCY_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 6
 
 HEARD = Counter("safebus_heard_total", "Events heard, by what became of them", ["service", "type", "outcome"])
 SAID = Counter("safebus_said_total", "Events emitted and acknowledged", ["service", "type"])
-LATENCY = Histogram(
-    "safebus_latency_seconds",
-    "From the broker's taking an event in to the acknowledgement of all that follows from it",
-    ["service", "type"],
-    buckets=LATENCY_BOUNDS,
+
+
+class Latencies(Collector):
+    """A histogram to which equal ones are added at once. One by one, each event cost 1 µs more: measured."""
+
+    # Named as in prometheus_client's own.
+    _type, _labelnames = "histogram", ("service", "type")
+
+    def __init__(self, name: str, documentation: str) -> None:
+        self._name, self._documentation = name, documentation
+        self._counts: dict[tuple[str, str], list[int]] = {}
+        """By service and type: how many up to each bound and above the one before, and above all."""
+        self._sums: dict[tuple[str, str], float] = {}
+
+    def add(self, service: str, kind: str, seconds: float, count: int) -> None:
+        """So many events that took so long."""
+        whose = (service, kind)
+        counts = self._counts.setdefault(whose, [0] * (len(LATENCY_BOUNDS) + 1))
+        counts[bisect_left(LATENCY_BOUNDS, seconds)] += count
+        self._sums[whose] = self._sums.get(whose, 0.0) + seconds * count
+
+    def collect(self) -> Iterator[Metric]:
+        found = HistogramMetricFamily(self._name, self._documentation, labels=self._labelnames)
+        bounds = [*map(floatToGoString, LATENCY_BOUNDS), "+Inf"]
+        for whose, counts in list(self._counts.items()):
+            found.add_metric(whose, list(zip(bounds, accumulate(counts), strict=True)), self._sums.get(whose, 0.0))
+        yield found
+
+
+LATENCY = Latencies(
+    "safebus_latency_seconds", "From the broker's taking an event in to the acknowledgement of all that follows from it"
 )
+REGISTRY.register(LATENCY)
 BATCH = Histogram(
     "safebus_batch_events", "Events in one transaction", ["service"], buckets=(1, 5, 20, 50, 100, 250, 500)
 )

@@ -12,6 +12,7 @@ import pytest
 from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.metrics import MetricWrapperBase
 
+from services.bus.metrics import Latencies
 from services.bus.settings import HERE
 from services.lag_monitor.exposition import Exposition
 from services.lag_monitor.lag import Snapshot
@@ -35,9 +36,9 @@ def _every_room_is_loaded() -> None:
             import_module(".".join(("services", *file.relative_to(HERE).with_suffix("").parts)))
 
 
-def ours() -> dict[str, MetricWrapperBase]:
+def ours() -> dict[str, MetricWrapperBase | Latencies]:
     """By the name that Prometheus will show."""
-    found = {c for c in REGISTRY._collector_to_names if isinstance(c, MetricWrapperBase)}
+    found = {c for c in REGISTRY._collector_to_names if isinstance(c, MetricWrapperBase | Latencies)}
     metrics = {f"{c._name}_total" if c._type == "counter" else c._name: c for c in found}
     return {name: c for name, c in metrics.items() if not name.startswith(OTHERS)}
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 from fastapi import FastAPI
-from prometheus_client import REGISTRY
+from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
 
 from services.bus import metrics, stored
 from services.bus.access import Access
@@ -147,3 +147,23 @@ async def test_requests_count_by_template_and_status() -> None:
     assert (value(count, **nowhere) or 0) - before == 1
     assert value(count, **told | {"http_request_method": "_OTHER", "http_response_status_code": "405"}) == 1
     assert "child-" not in str([m.samples for m in REGISTRY.collect() if m.name.startswith("http_server")])
+
+
+def test_latencies_are_a_histogram_of_prometheus() -> None:
+    """Counts up to each bound, the bound itself among them; a sum; each service and type for itself."""
+    registry = CollectorRegistry()
+    told = metrics.Latencies("took_seconds", "How long it took")
+    registry.register(told)
+    told.add("one", "a.v1", 0.005, 2)
+    told.add("one", "a.v1", 0.3, 1)
+    told.add("one", "a.v1", 4000.0, 1)
+    told.add("two", "a.v1", 0.0, 1)
+
+    def sample(name: str, service: str = "one", **labels: str) -> float | None:
+        return registry.get_sample_value(f"took_seconds_{name}", {"service": service, "type": "a.v1", **labels})
+
+    assert [sample("bucket", le=le) for le in ("0.005", "0.25", "0.5", "3600.0", "+Inf")] == [2, 2, 3, 3, 4]
+    assert sample("count") == 4
+    assert sample("sum") == pytest.approx(4000.31)
+    assert (sample("count", "two"), sample("sum", "two")) == (1, 0.0)
+    assert b"# TYPE took_seconds histogram" in generate_latest(registry)
