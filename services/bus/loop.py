@@ -165,7 +165,8 @@ class Loop:
         await self._out.settle()
         try:
             await self._tidy()
-            await self._followed_up()
+            with suppress(Surroundings):  # of a while ago; it is asked anew
+                await self._followed_up()
             await self._bring_offsets()
             if await self._recovered():
                 await self._finish_recovery()
@@ -388,9 +389,9 @@ class Loop:
     async def _bring_offsets(self) -> None:
         """Move Kafka's offsets after the guards, and never for a topic that has become another one."""
         moment = time.monotonic()
+        offsets = self._out.take_committable()  # first: what is acknowledged later is of topics not looked at yet
         await self.partitions.check_topics()
         self._checked = moment
-        offsets = self._out.take_committable()
         if offsets and not self._recovery:
             self._followed = moment
             self._probe("before_offsets")
@@ -414,7 +415,6 @@ class Loop:
             return
         self._due = None
         await self._out.settle()
-        self._remembered.forget()
         done = await self._in_thread(self._transact_alarms, until)
         for (topic, outcome), number in done.counts.items():
             HEARD.labels(self.service.name, topic, outcome).inc(number)
@@ -425,6 +425,7 @@ class Loop:
         return first is not None and first <= now_us
 
     def _transact_alarms(self, until_us: int) -> Round:
+        self._remembered.forget()  # what it writes is not kept
         with self._store.transaction() as work:
             rows = work.alarms(until_us, self.partitions.known, limit=200)
             ringing = {(row.topic, row.partition) for row in rows}

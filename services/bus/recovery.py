@@ -109,7 +109,7 @@ class Recovery:
         kept = []
         for output in done.outputs:
             of_an_alarm = output.ordinal < 0
-            held = {name: value.decode() for name, value in output.sending.headers}
+            held = {name: value.decode("utf-8", "replace") for name, value in output.sending.headers}
             if output.offset < self._committed.get((output.topic, output.partition), 0) and not of_an_alarm:
                 self.replayed += 1
             elif _hash(held.get("ce_id", "")) in self._standing or self._missing.get(_cause(held)) == 0:

@@ -23,8 +23,8 @@ AT_ONCE = 100
 thread works each of those turns costs up to the switch interval: measured, 96 µs a row against 17."""
 
 
-ROWS_LEFT_OVER = 4
-"""Of the outbox, read at once; each holds up to a megabyte and one output more."""
+ROWS_LEFT_OVER = 32
+"""Of the outbox, read at once; each holds up to a megabyte and one output more, most of them a few kilobytes."""
 
 
 class Overtaken(SafebusError):

@@ -102,8 +102,8 @@ class Monitor:
             self._health.waiting("the monitor's database is away: nobody is told of anything")
         else:
             self._health.ready()
-        if remembers:
-            await self._remember()  # first: since when it is so must outlive whoever is told of it
+        # Since when it is so must outlive whoever is told of it.
+        if remembers and await self._remember():
             await self._tell(found, teller)
 
     async def _recall(self) -> bool:
@@ -137,12 +137,17 @@ class Monitor:
             say("trouble", subject=change.subject, state=change.state.value, verdict=change.verdict, why=change.why)
             teller.ring()
 
-    async def _remember(self, *, now: bool = False) -> None:
+    async def _remember(self, *, now: bool = False) -> bool:
+        """Whether what would be shown after a restart is what is shown now."""
         since = dict(self.watch.since)
         due = now or since != self._remembered_since or time.monotonic() - self._remembered >= REMEMBER_EVERY
         if not (self._opened and due):
-            return
+            return True
         self._remembered = time.monotonic()
-        with suppress(Surroundings):
+        try:
             await self._kept.remember(self.watch.marks, since)
-            self._remembered_since = since
+        except Surroundings as error:
+            log.warning("alerts_wait", reason=str(error))
+            return False
+        self._remembered_since = since
+        return True

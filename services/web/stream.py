@@ -147,8 +147,8 @@ class Stream(Response):
             if attend and (reason := await self._attended(channel)):
                 return reason
             piece = channel.after(self._number)
-            if piece is None and self._number < channel.last:
-                piece = await self._missed()
+            if piece is None and self._number < channel.last and (piece := await self._missed()) is None:
+                continue  # it has waited; what woke it is looked at
             if piece is not None:
                 if piece.frames:
                     self._showing(piece.about)

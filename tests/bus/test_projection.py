@@ -132,3 +132,19 @@ async def test_a_recovery_fills_it_again_and_copies_nothing_twice(carried: Bus) 
         await carried.quiet(service)
     assert sorted(lines(carried)) == ["a", "b", "c"]
     assert len(await copies(carried)) == 3
+
+
+async def test_a_header_of_any_bytes_is_copied_and_survives_a_recovery(stored: Bus) -> None:
+    """A sender's library adds one of its own, binary: the record is copied as it came, and is no poison, then or when
+    the database is lost before it was sent."""
+    key, value, headers = await stored.encoded(match("i", "a"))
+    await stored.send(MATCHES, key, value, [*headers, ("x-trace-bin", b"\xff\x00")])
+    service = keeper()
+    await stored.dies("before_send", service=service)
+    stored.restore({}, service)
+    with stored.engine(service).begin() as connection:
+        tables.drop_all(connection)
+    await stored.recover(service)
+    (copy,) = await copies(stored)
+    assert copy["x-trace-bin"] == b"\xff\x00"
+    assert lines(stored) == ["a"]

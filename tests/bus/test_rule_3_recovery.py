@@ -16,7 +16,7 @@ from pydantic import AwareDatetime
 from services.bus.clock import Clock
 from services.bus.directory import Directory
 from services.bus.envelope import Alarm, Event, Held
-from services.bus.errors import Refusal, UserMistake
+from services.bus.errors import Refusal, Surroundings, UserMistake
 from services.bus.events import ChildMatched, DeadlineMet
 from services.bus.recovery import Recovery
 from services.bus.service import Service
@@ -361,3 +361,25 @@ def note_if_open(match: ChildMatched, count: Count, directory: Directory) -> Ite
 def views(bus: Bus, service: Service) -> dict[str, Any]:
     """What a service remembers, by key."""
     return {row.key: json.loads(row.body) for row in bus.rows(state, service)}
+
+
+async def test_a_broker_that_was_away_a_while_ago_does_not_undo_a_recovery(bus: Bus) -> None:
+    """Offsets and topics are seen to beside the batches: what a question of then met is no reason to begin again."""
+    await bus.publish(match("i", "a"))
+    async with bus.running():
+        await bus.quiet()
+    bus.restore({})
+    loop = bus.loop(recovery=Recovery("noter", bus.broker, [MET, LETTERS]))
+    recovered = loop._recovered
+
+    async def late() -> bool:
+        if done := await recovered():
+            loop._following = asyncio.get_running_loop().create_future()  # type: ignore[assignment]
+            loop._following.set_exception(Surroundings("the broker was away"))  # type: ignore[union-attr]
+            loop._recovered = recovered  # type: ignore[method-assign]
+        return done
+
+    loop._recovered = late  # type: ignore[method-assign]
+    await loop.run()
+    assert loop._recovery
+    assert loop._recovery.finished
