@@ -15,7 +15,7 @@ from sqlalchemy.exc import OperationalError
 from services.bus.clock import Clock
 from services.bus.envelope import Alarm
 from services.bus.events import DeadlineMissed
-from services.bus.metrics import HEARD
+from services.bus.metrics import HEARD, REDONE
 from services.bus.tables import outbox, state
 from tests.bus.plain import LETTERS, MATCHES, MET, MISSED, WATCHER, Bus, Expected, done, eventually, match, miss, until
 
@@ -259,3 +259,19 @@ def test_every_step_of_the_clocks_file_is_seen(tmp_path: Path) -> None:
         told = datetime(2026, 11, 20, 19, minute, tzinfo=UTC)
         driver.step(told)
         assert reader.now() == told
+
+
+async def test_what_comes_after_an_alarm_is_decided_by_what_it_left(stored: Bus, clock: Clock) -> None:
+    """Known from a batch before, rung, then met: at once, and not at the second attempt, once its row was refused."""
+    redone = REDONE.labels(stored.named(LATER).name)
+    before = redone._value.get()
+    await stored.publish(match("i", "a"))
+    async with stored.running(LATER, clock=clock):
+        await stored.quiet(LATER)
+        clock.step(clock.now() + 2 * HOUR)
+        await stored.until(1, MISSED)
+        await stored.publish(done("i"))
+        await stored.quiet(LATER, MET)
+    (row,) = stored.rows(state, LATER)
+    assert (b'"missed":true' in bytes(row.body), b'"done":true' in bytes(row.body)) == (True, True)
+    assert redone._value.get() == before
