@@ -96,12 +96,33 @@ def _selection(table: sa.Table, column: str, values: int, paramstyle: str) -> st
 
 
 @cache
-def insertion(table: sa.Table, rows: int, paramstyle: str, clash: str = "") -> str:
+def _insertion(table: sa.Table, rows: int, paramstyle: str, clash: str) -> str:
     """The statement that inserts so many rows of every column, in the driver's own words."""
     mark = "?" if paramstyle == "qmark" else "%s"
     names = ", ".join(f'"{column.name}"' for column in table.columns)
     row = f"({', '.join([mark] * len(table.columns))})"
     return f"INSERT INTO {table.name} ({names}) VALUES {', '.join([row] * rows)} {clash}"  # noqa: S608 - ours
+
+
+def inserted(
+    connection: sa.Connection, table: sa.Table, rows: Sequence[tuple[Any, ...]], clash: str = ""
+) -> tuple[int, list[Any]]:
+    """Insert rows in the order of the table's columns, by the driver's own way: SQLAlchemy's costs 5 µs more a row.
+
+    Args:
+        clash: what follows the values in the statement, such as ON CONFLICT and RETURNING.
+
+    Returns:
+        How many were written, and what the statement returns of them.
+    """
+    written, returned = 0, list[Any]()
+    for start in range(0, len(rows), AT_ONCE):
+        some = rows[start : start + AT_ONCE]
+        statement = _insertion(table, len(some), connection.dialect.paramstyle, clash)
+        done = connection.exec_driver_sql(statement, tuple(chain.from_iterable(some)))
+        returned += done.all() if done.returns_rows else ()
+        written += done.rowcount
+    return written, returned
 
 
 _UNLESS_OVERTAKEN = (
@@ -255,14 +276,8 @@ class Work:
             yield from self.connection.exec_driver_sql(statement, some).fetchall()
 
     def _insert(self, table: sa.Table, rows: Sequence[tuple[Any, ...]], clash: str = "") -> int:
-        """Rows in the order of the table's columns, by the driver's own way: SQLAlchemy's costs 5 µs more a row.
-        How many were written."""
-        written = 0
-        for start in range(0, len(rows), AT_ONCE):
-            some = rows[start : start + AT_ONCE]
-            statement = insertion(table, len(some), self._style, clash)
-            written += self.connection.exec_driver_sql(statement, tuple(chain.from_iterable(some))).rowcount
-        return written
+        """How many were written."""
+        return inserted(self.connection, table, rows, clash)[0]
 
     def unsent(self, places: Iterable[tuple[str, int]]) -> list[Output]:
         """What these input partitions still owe, in the order it was decided: the first of it."""

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from services.bus.broker import Partition
 from services.bus.errors import MustStop
 from services.bus.positions import Known, where_to_start
 from services.bus.tables import guard
@@ -152,3 +153,23 @@ async def test_each_partition_is_guarded_from_its_first_assignment(bus: Bus) -> 
     async with bus.running() as loop:
         await eventually(lambda: bool(loop.partitions.known))
         assert len(bus.rows(guard)) == TOPICS[MATCHES]
+
+
+async def test_what_is_acknowledged_while_topics_are_looked_at_waits_for_the_next_look(bus: Bus) -> None:
+    """Offsets are brought up beside the batches: only those are, that stood when the topics were asked about."""
+    loop, told = bus.loop(), list[dict[Partition, int]]()
+    here = (MATCHES, 0)
+
+    async def meanwhile() -> None:
+        loop._out.committable |= {here: 9}
+
+    async def noted(offsets: dict[Partition, int]) -> bool:
+        told.append(offsets)
+        return True
+
+    loop.partitions.check_topics = meanwhile  # type: ignore[method-assign]
+    loop._reader.commit = noted  # type: ignore[method-assign, assignment]
+    loop._out.committable = {here: 5}
+    for _ in range(2):
+        await loop._bring_offsets()
+    assert told == [{here: 5}, {here: 9}]

@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeVar
 
 import sqlalchemy as sa
 
-from services.bus.work import AT_ONCE, insertion
+from services.bus.work import AT_ONCE, inserted
 from services.partner_gateway.tables import disclosing, posted
 
 T = TypeVar("T")
@@ -40,12 +40,9 @@ def claim(connection: sa.Connection, claims: Sequence[Claim], now_us: int) -> di
 
     When some were not new, the answer has the new ones too. No two of `claims` may have one id.
     """
-    style, written = connection.dialect.paramstyle, 0
     ordered = sorted(claims)
-    for some in _lots(ordered):
-        rows = [value for c in some for value in (*c, now_us, False)]
-        statement = insertion(posted, len(some), style, "ON CONFLICT DO NOTHING")
-        written += connection.exec_driver_sql(statement, tuple(rows)).rowcount
+    rows = [(*c, now_us, False) for c in ordered]
+    written, _ = inserted(connection, posted, rows, "ON CONFLICT DO NOTHING")
     return {} if written == len(claims) else standing(connection, [c.id for c in ordered])
 
 

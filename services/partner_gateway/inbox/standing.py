@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import chain
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -14,7 +13,7 @@ from services.bus.envelope import Envelope
 from services.bus.events import DisclosureRead
 from services.bus.heard import Heard
 from services.bus.tables import upsert
-from services.bus.work import AT_ONCE, insertion
+from services.bus.work import inserted
 from services.partner_gateway.decide import Entry
 from services.partner_gateway.inbox.tables import counter, entry, reading
 from services.partner_gateway.inbox.urgency import FINISHED, IN_DANGER, order_us, urgency
@@ -72,13 +71,14 @@ _KEPT = 'ON CONFLICT (organisation) DO UPDATE SET "last" = excluded."last", unfi
 def lock(connection: sa.Connection, organisations: Collection[str]) -> Counts:
     """Their counter rows: made where missing, and held until the transaction ends. Always in the order of the names."""
     rows = [(organisation, 0, 0) for organisation in sorted(organisations)]
-    return {r.organisation: Count(r.last, r.unfinished) for r in _insert(connection, counter, rows, _LOCKED)}
+    _, locked = inserted(connection, counter, rows, _LOCKED)
+    return {r.organisation: Count(r.last, r.unfinished) for r in locked}
 
 
 def keep(connection: sa.Connection, counts: Counts) -> None:
     """Write the counters, which are locked."""
     rows = [(organisation, count.last, count.unfinished) for organisation, count in sorted(counts.items())]
-    _insert(connection, counter, rows, _KEPT)
+    inserted(connection, counter, rows, _KEPT)
 
 
 def note_receipts(connection: sa.Connection, read: Sequence[DisclosureRead]) -> None:
@@ -115,21 +115,7 @@ def insert(connection: sa.Connection, numbered: Sequence[Numbered], counts: Coun
     rows = [_row(number, one, states[str(one.entry.disclosure_id)]) for number, one in numbered]
     for row in rows:
         counts[row["organisation"]].unfinished += row["urgency"] != FINISHED
-    _insert(connection, entry, [tuple(row.values()) for row in rows])
-
-
-def _insert(
-    connection: sa.Connection, table: sa.Table, rows: Sequence[tuple[Any, ...]], clash: str = ""
-) -> Sequence[Any]:
-    """Rows in the order of the table's columns, so many as go into one statement (services/bus/work.py); what it
-    returns of them."""
-    found: list[Any] = []
-    for start in range(0, len(rows), AT_ONCE):
-        some = rows[start : start + AT_ONCE]
-        statement = insertion(table, len(some), connection.dialect.paramstyle, clash)
-        done = connection.exec_driver_sql(statement, tuple(chain.from_iterable(some)))
-        found += done.all() if done.returns_rows else ()
-    return found
+    inserted(connection, entry, [tuple(row.values()) for row in rows])
 
 
 def _states(connection: sa.Connection, disclosure_ids: Sequence[str]) -> dict[str, dict[str, bool]]:
