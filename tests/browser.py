@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Page
+from playwright.async_api import Browser, Page, async_playwright
 
 from services.bus.settings import ROOT
 
@@ -31,6 +32,15 @@ def chromium() -> str:
             pytest.fail(why)
         pytest.skip(why)
     return CHROMIUM
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def browser(chromium: str) -> AsyncIterator[Browser]:
+    """One for a module's tests: each has windows that know nothing of the others'."""
+    async with async_playwright() as playwright:
+        started = await playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield started
+        await started.close()
 
 
 async def axe_finds_nothing(page: Page, rules: Sequence[str] = WCAG) -> None:

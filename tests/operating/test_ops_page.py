@@ -9,30 +9,21 @@ from pathlib import Path
 
 import httpx
 import pytest
-import pytest_asyncio
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, expect
 
 from services.bus.errors import UserMistake
 from services.bus.settings import Settings
 from services.lag_monitor.ops.desk import Desk
 from services.lag_monitor.ops.serve import application, open_ops, where
 from services.web.serving import Place, listen, serving
-from tests.browser import FLAGS, WCAG, axe_finds_nothing, chromium, picture
+from tests.browser import WCAG, axe_finds_nothing, browser, chromium, picture
 from tests.operating import desks
 
-__all__ = ["chromium"]
+__all__ = ["browser", "chromium"]
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 WIDTHS = {"wide": (1200, 900), "small": (320, 640)}
-
-
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def browser(chromium: str) -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        started = await playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield started
-        await started.close()
 
 
 @asynccontextmanager

@@ -10,25 +10,16 @@ from datetime import timedelta
 import pytest
 import pytest_asyncio
 import uvicorn
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, expect
 
 from services.bus.http import QuietServer
-from tests.browser import FLAGS, axe_finds_nothing, chromium
+from tests.browser import axe_finds_nothing, browser, chromium
 from tests.people.conftest import NOW
 from tests.people.sites import SECRET, Place
 
-__all__ = ["chromium"]
+__all__ = ["browser", "chromium"]
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def browser(chromium: str) -> AsyncIterator[Browser]:
-    """One for all of them: each has a window that knows nothing of the others'."""
-    async with async_playwright() as playwright:
-        started = await playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield started
-        await started.close()
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page
 
 from services.bus.events import Team
 from services.bus.settings import Settings
@@ -23,11 +23,11 @@ from services.handover_feed.people.site import ROLES
 from services.handover_feed.view import Matter
 from services.people.sign_in import link_path
 from services.web.serving import listen, serving
-from tests.browser import FLAGS, chromium
+from tests.browser import browser, chromium
 from tests.handover_feed.fold import folded
 from tests.handover_feed.night import NOW
 
-__all__ = ["chromium"]
+__all__ = ["browser", "chromium"]
 
 
 @dataclass
@@ -96,14 +96,6 @@ async def house_at(folder: Path, browser: Browser, stack: AsyncExitStack) -> Hou
     await house.open()
     await house.start()
     return house
-
-
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def browser(chromium: str) -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        started = await playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield started
-        await started.close()
 
 
 @pytest_asyncio.fixture(loop_scope="module")
