@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import count
+from operator import attrgetter
 from typing import NamedTuple
 
 import structlog
@@ -26,9 +27,9 @@ from services.bus.events import ChildRecorded, DeadLetter, OrganisationRecorded
 from services.bus.heard import Heard
 from services.bus.packs import Output, output
 from services.bus.projection import COPIED_BY
-from services.bus.remembered import Known, Remembered, Written
+from services.bus.remembered import Known, Remembered
 from services.bus.service import Service, View
-from services.bus.work import Died, Seen, StateRow, Work
+from services.bus.work import Died, Overtaken, Repeated, Seen, StateRow, Work
 
 STEP_HEADER = "ce_causestep"
 """Which of how many outputs of its cause an output is, or `died`, and where the cause stands, such as
@@ -41,13 +42,14 @@ FIRST = -COPIES
 """Ordinals of what alarms led to that a recovery lets ring before an event, below those of its own outputs."""
 
 DIED = "died"
+REPEATED = "repeated"
 TOO_LARGE = "output_too_large"
 
 LONGEST_KEY = 1_000
 """Bytes: an index of PostgreSQL takes no much longer one, and no opaque id is so long."""
 
-SURROUNDINGS = (Surroundings, SQLAlchemyError)
-"""What a decision may meet when it asks the directory and is no fault of its event."""
+SURROUNDINGS = (Surroundings, SQLAlchemyError, Overtaken)
+"""What a decision may meet, when it asks the directory or what came before, and is no fault of its event."""
 
 FUTURE = timedelta(days=1)
 """A sender's clock may be wrong by this much; later than that is no time to decide by."""
@@ -65,7 +67,10 @@ class Round:
     outputs: list[Output] = field(default_factory=list)
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     """(topic, done | repeated | dead:<code> | held:<rule>) of what was heard."""
-    views: list[Written] = field(default_factory=list)
+    views: dict[str, Known] = field(default_factory=dict)
+    """As they were written."""
+    repeating: bool | None = None
+    """Whether some of it came before; None where nothing is remembered by its id."""
 
 
 class Rang(NamedTuple):
@@ -105,6 +110,8 @@ class Batch:
         self.unheard_until: datetime | None = None
         """In a replay of the past: an alarm that would say something, and of which nothing stands, did not ring then,
         since its service was down. It waits until this."""
+        self._work: Work | None = None
+        self._looked = True
         self._may_say = {*service.emits, DeadLetter}
         self._views: dict[str, View] = {}
         self._versions: dict[str, int] = {}
@@ -122,11 +129,25 @@ class Batch:
         self._recorded_topics = set(service.directory_topics) - set(service.hears)
         self.round = Round()
 
-    def decide(self, work: Work, heard: Sequence[Heard], topic_ids: Mapping[str, str]) -> Round:
-        """Decide these records in order and write everything but the guard."""
+    def decide(self, work: Work, heard: Sequence[Heard], topic_ids: Mapping[str, str], *, look: bool) -> Round:
+        """Decide these records in order and write everything but the guard.
+
+        Args:
+            look: ask first which of them came before. Else they are taken for new, but where retries are among them, or
+                events whose ids are not remembered.
+
+        Raises:
+            Repeated: one of them was not new, or another worker has decided it meanwhile.
+        """
+        self._work = work
         self._topic_ids = topic_ids
         told = [h for h in heard if not self._only_recorded(h)] if self._recorded_topics else heard
-        self._seen = work.seen([h.id for h in told if h.id])
+        ids = [h.id for h in told if h.id]
+        self._looked = look or any(h.retry or type(h.event) in self.service.not_remembered for h in told)
+        if self._looked:
+            self._seen = work.seen(ids)
+        if ids:
+            self.round.repeating = bool(self._seen)
         self._dead = work.dead([h.id for h in heard if h.retry and h.id in self._seen])
         self._load(work, heard)
         if self.service.directory_topics:
@@ -139,7 +160,8 @@ class Batch:
                 self._done.append(h)
             if outcome == "done" and (watching or self._buried):
                 self._overtake(h)
-        self._record()
+        if self._recorded:
+            self._record()
         work.remember(self._new_ids)
         work.overtake(self._later)
         work.bury({dead_id: self._dead[dead_id] for dead_id in self._buried})
@@ -153,13 +175,14 @@ class Batch:
         if self.service.projection is None:
             return
         for number, copy in enumerate(self.service.projection.record(work.connection, self._done)):
-            record, (key, value, headers) = copy.because.record, copy.sending
+            record, went = copy.because.record, copy.sending
             step = f"1/1 {self._where(record)}"
             ours = ((COPIED_BY, self.service.name.encode()), (STEP_HEADER, step.encode()))
-            sending = Sending(key, value, [*(pair for pair in headers if pair[0] != STEP_HEADER), *ours])
+            kept = (pair for pair in went.headers if pair[0] != STEP_HEADER)
+            sending = Sending(went.key, went.value, [*kept, *ours])
             place = (record.topic, record.partition)
             self.round.outputs.append(output(place, record.offset, COPIES + number, copy.topic, sending))
-        self.round.outputs.sort(key=lambda one: one[:4])
+        self.round.outputs.sort(key=attrgetter("topic", "partition", "offset", "ordinal"))
 
     def _only_recorded(self, h: Heard) -> bool:
         """A row of the directory, which has a version instead of a remembered id, and may be of any age."""
@@ -178,26 +201,25 @@ class Batch:
 
     def _record(self) -> None:
         """Write the rows that were heard, before the next decision may ask for them."""
-        if self._recorded:
-            self._directory.record(self._recorded)
-            self._recorded = []
+        self._directory.record(self._recorded)
+        self._recorded = []
 
     def _one(self, h: Heard) -> str:
         """What became of one record: done, repeated, or dead and why."""
-        if self._only_recorded(h):
+        if self._recorded_topics and self._only_recorded(h):
             return self._row(h)
         known = self._seen.get(h.id) if h.id else None
         same = known is not None and known.digest in (h.digest, h.raw)
         retry = same and known is not None and known.died and h.retry
         if same and not retry:
-            return "repeated"
+            return REPEATED
         fault = h.fault
         if known and not same:
             fault = Unfit("this source and id came before with other content", code="id_reused")
         elif retry:
             died = self._dead[h.id]
             if died.retried:
-                return "repeated"
+                return REPEATED
             if died.overtaken or self._later.get(died.key_hash, -1) > died.offset:
                 fault = Unfit("later events of this key were decided meanwhile", code="retry_overtaken")
         fault = fault or self._decided(h, retry=retry)
@@ -333,7 +355,8 @@ class Batch:
         before = len(self.round.outputs)
         if h.record.topic in self.service.directory_topics and isinstance(event, OrganisationRecorded | ChildRecorded):
             self._recorded.append(event)
-        self._record()
+        if self._recorded:
+            self._record()
         try:
             self._queue(h, distinct(self.service.decide(event, view, self._directory)))
             self._evolve(h, key, view)
@@ -341,6 +364,7 @@ class Batch:
             raise
         except Exception as error:  # noqa: BLE001 - a fault in a room may not stop the other children's events
             del self.round.outputs[before:]
+            self._make_sure(h)
             return self._as_it_was(h, key, view) if h.was_done else _refusal(error, envelope)
         return None
 
@@ -382,11 +406,21 @@ class Batch:
             raise Unfit(f"its {topic} would be larger than {self._max_bytes} bytes", code=TOO_LARGE)
         self.round.outputs.append(said)
 
+    def _make_sure(self, h: Heard) -> None:
+        """That it is new, before what no transaction undoes: a line in the log, or a dead letter's claim.
+
+        Raises:
+            Repeated: it came before.
+        """
+        if not self._looked and h.id and self._work and self._work.seen([h.id]):
+            raise Repeated("a consumed id")
+
     def _die(self, h: Heard, fault: Unfit) -> None:
         self._bury(h, fault, 0, DIED)
 
     def _bury(self, h: Heard, fault: Unfit | Held, ordinal: int, step: str) -> None:
         """A dead letter always finds its way: what is too large in it goes by claim check."""
+        self._make_sure(h)
         place, offset, step = (h.record.topic, h.record.partition), h.record.offset, f"{step} {self._where(h.record)}"
         try:
             self._say(self._letter(h, fault), place, offset, ordinal, step)
@@ -420,12 +454,14 @@ class Batch:
 
     def _load(self, work: Work, heard: Sequence[Heard]) -> None:
         if view := self.service.view:
+            key_of, asked = view.key_of, set[str]()
             for h in heard:
-                h.remembered_by = view.key_of(h.event) if h.event else None
-            asked = {h.remembered_by for h in heard if h.remembered_by}
+                if h.event is not None and (key := key_of(h.event)):
+                    h.remembered_by = key
+                    asked.add(key)
             known = self._remembered.among(asked)
             known |= {
-                key: Known(row.version, view.model_validate_json(row.body))
+                key: Known(row.version, view.model_validate_json(row.body), len(row.body))
                 for key, row in work.load(sorted(asked - known.keys())).items()
             }
             self._versions = {key: found.version for key, found in known.items()}
@@ -440,7 +476,7 @@ class Batch:
             alarm_us = _microseconds(snoozed) if snoozed else _alarm_us(view)
             body = view.model_dump_json(exclude_defaults=True).encode()
             rows.append(StateRow(key, version, body, alarm_us, topic, partition))
-            self.round.views.append(Written(key, Known(version + 1, view), len(body)))
+            self.round.views[key] = Known(version + 1, view, len(body))
         work.save(rows)
 
 

@@ -7,7 +7,9 @@ when an offset has fallen out of the log, `Unacknowledged` when a send was refus
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
+
+from msgspec import Struct
 
 Partition = tuple[str, int]
 """Topic and partition number."""
@@ -34,7 +36,7 @@ class Record(Protocol):
     def timestamp(self) -> int: ...
 
 
-class Sending(NamedTuple):
+class Sending(Struct, frozen=True, gc=False):
     """One record on its way out."""
 
     key: bytes

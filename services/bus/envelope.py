@@ -7,12 +7,14 @@ output's id follows from its cause: the same cause gives the same id however oft
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha1
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 from uuid import UUID
 
+from msgspec import Struct
+from msgspec.structs import replace
 from pydantic import BaseModel, ConfigDict
 from pydantic_core import to_json
 
@@ -27,8 +29,7 @@ class Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, ser_json_bytes="base64", val_json_bytes="base64")
 
 
-@dataclass(slots=True)  # not frozen: that triples the cost of making one, and three are made for each event
-class Envelope:
+class Envelope(Struct, frozen=True, gc=False):  # a third of a dataclass's cost, and two are made for each event
     """CloudEvents attributes and the causation extension. Ids only: nothing here may tell who a child is."""
 
     id: str
@@ -44,6 +45,10 @@ class Envelope:
     traceparent: str | None = None
     heard_by: str = ""
     """The service that is deciding: part of the ids of what it yields. Never on the wire."""
+
+    def changed(self, **attributes: Any) -> Self:
+        """This one with some attributes other than they are."""
+        return replace(self, **attributes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +88,7 @@ class Event(Model):
 
     def enveloped(self, envelope: Envelope) -> Self:
         """This event with that envelope; the body is the same object's."""
-        object.__setattr__(self, "_envelope", envelope)
+        _put_envelope(self, envelope)
         return self
 
     @classmethod
@@ -132,6 +137,10 @@ class Event(Model):
         return event.enveloped(envelope)
 
 
+_put_envelope = Event.__dict__["_envelope"].__set__
+"""Past pydantic, which refuses to change an event. `object.__setattr__` would look for the slot each time."""
+
+
 @dataclass(frozen=True, slots=True)
 class Alarm:
     """A view's moment has come. The only cause whose "now" is a clock (DESIGN.md §1, rule 9)."""
@@ -169,4 +178,4 @@ def _same_cause_same_id(parts: tuple[str | None, ...]) -> str:
 
 def heard(event: Event, by: str) -> Event:
     """`event` as the service `by` hears it."""
-    return event.enveloped(replace(event.envelope, heard_by=by))
+    return event.enveloped(event.envelope.changed(heard_by=by))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from hashlib import blake2b
+
+from msgspec import Struct
 
 from services.bus.broker import Record
 from services.bus.codec import Codec, digest, envelope_of, identity
@@ -22,8 +23,7 @@ class Unlearnt(Exception):
     """Such a record is among them: ask the registry (`Codec.learn`), then hear them again."""
 
 
-@dataclass(slots=True)
-class Heard:
+class Heard(Struct):
     """One record, decoded or not."""
 
     record: Record
@@ -58,6 +58,7 @@ def hear(record: Record, codec: Codec, service: str) -> Heard:
         heard.envelope = heard.event.envelope
         heard.digest = digest(heard.event)
     except Unfit as fault:
+        fault.__traceback__ = fault.__context__ = None  # they would hold the batch, in a cycle with it
         heard.fault = fault
         if fault.code != "no_identity":
             try:

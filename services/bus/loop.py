@@ -28,7 +28,7 @@ from services.bus.directory import DirectoryTable
 from services.bus.errors import MustStop, Surroundings
 from services.bus.events import DeadLetter
 from services.bus.health import Health
-from services.bus.heard import TO_BE_LEARNT, Unlearnt, hear
+from services.bus.heard import TO_BE_LEARNT, Heard, Unlearnt, hear
 from services.bus.metrics import BATCH, HEARD, REDONE, UNSENT
 from services.bus.ordered import in_order
 from services.bus.outgoing import Outgoing
@@ -39,7 +39,7 @@ from services.bus.remembered import Remembered
 from services.bus.service import Service
 from services.bus.settings import Settings
 from services.bus.store import Store
-from services.bus.work import Guard, Overtaken, Place, Work
+from services.bus.work import Guard, Overtaken, Place, Repeated, Work
 
 PRUNE_INTERVAL = 3600.0
 """Seconds between two prunings of consumed ids, which look at all of them."""
@@ -112,6 +112,7 @@ class Loop:
         self._stopping = asyncio.Event()
         self._generation = -1
         self._overtaken = 0
+        self._repeating = False
         self._directory_seen: dict[Partition, int] = {}
         self._checked = self._followed = self._looked = self._swept = self._pruned = 0.0
         self._due: tuple[int, dict[Partition, int]] | None = None
@@ -276,6 +277,8 @@ class Loop:
         self._remembered.keep(done.views)
         self._out.forgotten(acknowledged)
         self._overtaken = 0
+        if done.repeating is not None:
+            self._repeating = done.repeating
         if self.service.projection:
             self.service.projection.committed()
         self._probe("committed")
@@ -309,9 +312,20 @@ class Loop:
             raise Unlearnt
         if self._recovery:
             self._recovery.mark(heard, self.partitions.topic_ids)
+        nexts = {p: records[-1].offset + 1 for p, records in polled.items()}
+        with suppress(Repeated):
+            return self._written(heard, nexts, acknowledged, look=self._repeating)
+        self._directory.forget()
+        return self._written(heard, nexts, acknowledged, look=True)
+
+    def _written(
+        self, heard: Sequence[Heard], nexts: Mapping[Partition, int], acknowledged: Acknowledged, *, look: bool
+    ) -> Round:
+        """The batch, decided and committed. Whether an event came before is looked up first while some did (`look`);
+        else its id, which cannot be written twice, says so."""
         with self._store.transaction() as work:
-            self.partitions.advance(work, {p: records[-1].offset + 1 for p, records in polled.items()})
-            done = self._batch(work).decide(work, heard, self.partitions.topic_ids)
+            self.partitions.advance(work, nexts)
+            done = self._batch(work).decide(work, heard, self.partitions.topic_ids, look=look)
             if self._recovery:
                 self._recovery.keep_unsent(done)  # before anything of it is stored
             work.queue(done.outputs)

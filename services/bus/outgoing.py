@@ -6,11 +6,14 @@ import asyncio
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 
 from services.bus import tracing
 from services.bus.broker import Partition, Record, Sending, Writer
 from services.bus.metrics import LATENCY, SAID, UNSENT
 from services.bus.packs import Output
+
+_TO, _CAME = attrgetter("to_topic"), attrgetter("topic", "timestamp")
 
 
 class Outgoing:
@@ -63,9 +66,9 @@ class Outgoing:
 
     async def _send(self, outputs: Sequence[Output], nexts: Mapping[Partition, int], records: Sequence[Record]) -> None:
         by_partition: dict[Partition, list[Sending]] = defaultdict(list)
+        partition_for = self.writer.partition_for
         for o in outputs:
-            to = (o.to_topic, self.writer.partition_for(o.to_topic, o.sending.key))
-            by_partition[to].append(o.sending)
+            by_partition[o.to_topic, partition_for(o.to_topic, o.sending.key)].append(o.sending)
         self._probe("before_send")
         began_ns = time.time_ns()
         await asyncio.gather(*(self.writer.send(to, batch) for to, batch in by_partition.items()))
@@ -75,12 +78,12 @@ class Outgoing:
         for o in outputs:
             self.acknowledged[o.topic, o.partition] = (o.offset, o.ordinal)
         self.committable |= nexts
-        for topic, number in Counter(o.to_topic for o in outputs).items():
+        for topic, number in Counter(map(_TO, outputs)).items():
             SAID.labels(self._service, topic).inc(number)
         self._measure(records)
 
     def _measure(self, records: Sequence[Record]) -> None:
         now_ms = time.time() * 1000
         # The broker takes the records of a producer's batch at one time.
-        for (topic, at_ms), count in Counter((record.topic, record.timestamp) for record in records).items():
+        for (topic, at_ms), count in Counter(map(_CAME, records)).items():
             LATENCY.add(self._service, topic, max(0.0, now_ms - at_ms) / 1000, count)

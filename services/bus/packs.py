@@ -7,8 +7,11 @@ MessagePack by msgspec takes a header of any bytes, as a copy's may be, and 0.4 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from itertools import groupby
+from operator import attrgetter
+from typing import Any
 
+from msgspec import Struct
 from msgspec.msgpack import Decoder, Encoder
 
 from services.bus.broker import Sending
@@ -19,11 +22,12 @@ MOST, LARGEST = 500, 1 << 20
 _ARRAY = b"\xdd"
 """MessagePack's array 32: after it the number of its elements, 4 bytes, and these."""
 
+_INPUT = attrgetter("topic", "partition")
 _pack = Encoder().encode
 _unpack = Decoder(list[tuple[int, int, str, bytes, bytes | None, list[tuple[str, bytes]]]]).decode
 
 
-class Output(NamedTuple):
+class Output(Struct, frozen=True, gc=False):
     """What is to be sent, with the input (topic, partition, offset) that caused it and its order in that."""
 
     topic: str
@@ -38,26 +42,29 @@ class Output(NamedTuple):
 
 def output(place: tuple[str, int], offset: int, ordinal: int, to_topic: str, sending: Sending) -> Output:
     """That output, ready for the store."""
-    return Output(*place, offset, ordinal, to_topic, sending, _pack((offset, ordinal, to_topic, *sending)))
+    key, value, headers = sending.key, sending.value, sending.headers
+    stored = _pack((offset, ordinal, to_topic, key, value, headers))
+    return Output(place[0], place[1], offset, ordinal, to_topic, sending, stored)
 
 
 def packed(outputs: Iterable[Output]) -> Iterator[tuple[Any, ...]]:
     """Rows of the outbox for these, in their order: each under the place of its last output."""
-    lot: list[Output] = []
-    size = 0
-    for one in outputs:
-        if lot and (size > LARGEST or len(lot) == MOST or one[:2] != lot[0][:2]):
-            yield _row(lot)
-            lot, size = [], 0
-        lot.append(one)
-        size += len(one.stored)
-    if lot:
+    for _, same in groupby(outputs, _INPUT):
+        lot: list[Output] = []
+        size = 0
+        for one in same:
+            if size > LARGEST or len(lot) == MOST:
+                yield _row(lot)
+                lot, size = [], 0
+            lot.append(one)
+            size += len(one.stored)
         yield _row(lot)
 
 
 def _row(lot: Sequence[Output]) -> tuple[Any, ...]:
     body = b"".join([_ARRAY, len(lot).to_bytes(4, "big"), *(one.stored for one in lot)])
-    return (*lot[-1][:4], len(lot), body)
+    last = lot[-1]
+    return (last.topic, last.partition, last.offset, last.ordinal, len(lot), body)
 
 
 def unpacked(topic: str, partition: int, body: bytes) -> Iterator[Output]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Iterable
-from dataclasses import replace
 from types import TracebackType
 from typing import Self
 from uuid import uuid4
@@ -54,7 +53,7 @@ class Publisher:
         if not event.is_said:
             source = f"urn:safebus:{self.principal}"
             said = Envelope(event_id or str(uuid4()), source, event.topic, self._clock.now())
-            event.enveloped(replace(said, correlation_id=f"{source} {said.id}"))
+            event.enveloped(said.changed(correlation_id=f"{source} {said.id}"))
         return event
 
     async def publish(self, events: Iterable[Event]) -> list[Event]:

@@ -6,8 +6,10 @@ changed meanwhile could refuse an event that should be decided, and a refusal is
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from operator import attrgetter
+
+from msgspec import Struct
 
 from services.bus.service import View
 
@@ -17,21 +19,16 @@ LARGEST = 1 << 20
 COUNTED_AS = 128
 """Bytes that a view counts beside its body."""
 
+_SIZE = attrgetter("size")
 
-class Known(NamedTuple):
+
+class Known(Struct, frozen=True):
     """A view as it stands in the database."""
 
     version: int
     view: View
-
-
-class Written(NamedTuple):
-    """A view that a transaction wrote."""
-
-    key: str
-    known: Known
     size: int
-    """Of its body in the database, bytes."""
+    """Of its body there, bytes."""
 
 
 class Remembered:
@@ -56,12 +53,17 @@ class Remembered:
         newer, older = self._newer, self._older
         return {key: known for key in keys if (known := newer.get(key) or older.get(key))}
 
-    def keep(self, written: Iterable[Written]) -> None:
+    def keep(self, written: Mapping[str, Known]) -> None:
         """These are committed."""
         if not self._alone:
             return
-        for key, known, size in written:
+        size = sum(map(_SIZE, written.values())) + COUNTED_AS * len(written)
+        if self._size + size <= LARGEST:
+            self._newer |= written
+            self._size += size
+            return
+        for key, known in written.items():
             self._newer[key] = known
-            self._size += size + COUNTED_AS
+            self._size += known.size + COUNTED_AS
             if self._size > LARGEST:
                 self._newer, self._older, self._size = {}, self._newer, 0

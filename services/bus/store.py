@@ -120,7 +120,7 @@ class Store:
         """All or nothing.
 
         Raises:
-            Overtaken: a guard, a state row or a consumed id was written by another worker meanwhile.
+            Overtaken: a guard or a state row was written by another worker meanwhile, or an id stands (`Repeated`).
             Surroundings: the database went away; nothing is known to be committed.
         """
         assert self._engine is not None, "open() first"

@@ -15,7 +15,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -113,7 +112,7 @@ def carry(events: Iterable[Event]) -> None:
         return
     for event in events:
         if event.envelope.traceparent is None:
-            event.enveloped(replace(event.envelope, traceparent=current))
+            event.enveloped(event.envelope.changed(traceparent=current))
 
 
 def traceparent(span: Span | None = None) -> str | None:

@@ -13,6 +13,7 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
+from msgspec import Struct
 
 from services.bus.errors import SafebusError
 from services.bus.packs import Output, packed, unpacked
@@ -28,7 +29,13 @@ ROWS_LEFT_OVER = 32
 
 
 class Overtaken(SafebusError):
-    """Another worker moved a guard or a state row first. Undo, read the guard again, go on from there."""
+    """What was to be written stands otherwise than was known, since another worker went on: undo, read the guard again,
+    go on from there."""
+
+
+class Repeated(Overtaken):
+    """An id that was to be remembered stands already, though no other worker need have written it: undo, and look which
+    ones do before deciding."""
 
 
 class Place(NamedTuple):
@@ -46,7 +53,7 @@ class Guard(NamedTuple):
     rings: int = 0
 
 
-class Seen(NamedTuple):
+class Seen(Struct, frozen=True, gc=False):
     """What is known of a consumed event."""
 
     digest: bytes
@@ -63,7 +70,7 @@ class Died(NamedTuple):
     retried: bool
 
 
-class StateRow(NamedTuple):
+class StateRow(Struct, frozen=True, gc=False):
     """One remembered view. `version` 0 means that the row is new; `alarm_us` is in microseconds since 1970, UTC."""
 
     key: str
@@ -201,8 +208,13 @@ class Work:
         return {r[0]: Seen(r[1], bool(r[2])) for r in self._among(seen, "id", ids)}
 
     def remember(self, rows: Sequence[tuple[bytes, bytes, bool, int]]) -> None:
-        """Insert consumed ids: id and digest (16 bytes each), died, at (seconds since 1970)."""
-        self._insert(seen, rows)
+        """Insert consumed ids: id and digest (16 bytes each), died, at (seconds since 1970).
+
+        Raises:
+            Repeated: one of them stands.
+        """
+        if self._insert(seen, sorted(rows), "ON CONFLICT DO NOTHING") != len(rows):  # sorted: fewer pages at a time
+            raise Repeated("a consumed id")
 
     def forget_ids_before(self, seconds: int) -> int:
         """Drop ids of events older than that, unless their dead letter is still open."""

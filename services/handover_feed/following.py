@@ -7,7 +7,6 @@ child's matter by an act like any other, so that the log decides there too.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from services.bus.envelope import Event, same_cause_same_id
@@ -53,6 +52,6 @@ def follow(heard: Event, before: Matter, now: Matter) -> Iterator[Event]:
 def notes_of(cue: MatterCued) -> Iterator[HandoverNoted]:
     """The notes as the child's own matter hears them: each said when it was written, under its own id."""
     for note in cue.followed.notes if cue.followed else ():
-        said = replace(cue.envelope, id=note.note_id, type=HandoverNoted.topic, time=note.written_at)
+        said = cue.envelope.changed(id=note.note_id, type=HandoverNoted.topic, time=note.written_at)
         mine = note.model_copy(update={"matter_id": cue.matter_id, "child_id": cue.child_id})
         yield mine.enveloped(said)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 
 from services.bus.calendar import working_days_after
 from services.bus.directory import Directory
@@ -99,7 +98,7 @@ def notify_matched_child(matched: ChildMatched, known: Incident, directory: Dire
     if _contradicted(matched.child_id, child, children, directory):
         raise AnsweredOtherwise(*ids)
     # What follows belongs to the incident's chain, although the answer set it off.
-    cause = matched.model_copy().enveloped(replace(matched.envelope, correlation_id=known.correlation_id))
+    cause = matched.model_copy().enveloped(matched.envelope.changed(correlation_id=known.correlation_id))
     yield from _tell(cause, known.incident, child, Match(record, MatchBasis.PERSON), directory)
     yield from _matched(cause, known, child.reference, directory)
 

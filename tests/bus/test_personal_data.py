@@ -168,7 +168,7 @@ def test_the_databases_errors_do_not_quote_what_was_written(stored: Bus) -> None
     row = StateRow(MARKER, 0, MARKER.encode(), None, "t", 0)
     wrong: list[Callable[[Any], object]] = [
         lambda work: work.save([row, row]),
-        lambda work: work.save([row._replace(alarm_us=2**70)]),
+        lambda work: work.save([StateRow(MARKER, 0, MARKER.encode(), 2**70, "t", 0)]),
         lambda work: work.connection.execute(sa.select(sa.literal(MARKER)).select_from(sa.table("nowhere"))),
     ]
     for use in wrong:

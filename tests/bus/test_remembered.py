@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from services.bus import remembered
-from services.bus.remembered import Known, Remembered, Written
+from services.bus.remembered import Known, Remembered
 from services.bus.tables import state
 from tests.bus.plain import NOTER, Bus, Count, eventually, match
 
 
-def written(key: str, version: int, size: int = 10) -> Written:
-    return Written(key, Known(version, Count(answers=version)), size)
+def known(version: int, size: int = 10) -> Known:
+    return Known(version, Count(answers=version), size)
 
 
 def test_the_latest_is_known_and_the_oldest_goes_first() -> None:
@@ -17,19 +17,29 @@ def test_the_latest_is_known_and_the_oldest_goes_first() -> None:
     kept = Remembered(alone=True)
     big = remembered.LARGEST // 4
     for number in range(20):
-        kept.keep([written("often", number), written(f"once {number}", 1, big)])
+        kept.keep({"often": known(number), f"once {number}": known(1, big)})
         assert kept.among(["often"])["often"].version == number
-    known = kept.among(f"once {number}" for number in range(20))
-    assert "once 19" in known
-    assert len(known) <= 8
+    found = kept.among(f"once {number}" for number in range(20))
+    assert "once 19" in found
+    assert len(found) <= 8
     kept.forget()
     assert kept.among(["often", "once 19"]) == {}
+
+
+def test_of_a_large_batch_the_last_are_kept() -> None:
+    """And nothing is known as it was before."""
+    kept = Remembered(alone=True)
+    kept.keep({"a": known(1), "b": known(1)})
+    kept.keep({key: known(2, remembered.LARGEST // 2) for key in "bcdefgh"})
+    found = kept.among("abcdefgh")
+    assert {"f", "g", "h"} <= found.keys() <= set("cdefgh")
+    assert {one.version for one in found.values()} == {2}
 
 
 def test_where_others_write_nothing_is_kept() -> None:
     """On PostgreSQL another worker may have changed it meanwhile."""
     kept = Remembered(alone=False)
-    kept.keep([written("a", 1)])
+    kept.keep({"a": known(1)})
     assert kept.among(["a"]) == {}
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid5
@@ -156,7 +155,7 @@ def accepted(id: str = "accepted", answer: str = "matched", at: datetime = FRIDA
         deadline_id=own, child_id=UNMATCHED, kind=DeadlineKind.MATCH_BY_PERSON, due_by=at, met_at=at, late=False
     )
     heard = hear(event, id, at)
-    return heard.enveloped(replace(heard.envelope, cause_id=answer))  # type: ignore[no-any-return]
+    return heard.enveloped(heard.envelope.changed(cause_id=answer))  # type: ignore[no-any-return]
 
 
 def alerted(id: str = "alert", at: datetime = FRIDAY_EVENING, **changed: Any) -> SchoolAlerted:  # noqa: A002

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -272,7 +271,7 @@ async def test_what_follows_an_unmatched_child_stands_again_after_a_recovery(bus
         [answer] = fresh(matched(at=now()))
         await bus.hears(answer)
         [stands] = fresh(accepted(at=now()))
-        await bus.hears(stands.enveloped(replace(stands.envelope, cause_id=answer.envelope.id)))
+        await bus.hears(stands.enveloped(stands.envelope.changed(cause_id=answer.envelope.id)))
         await bus.hears(*fresh(meeting(now() + timedelta(hours=2))))
         await bus.all_quiet()
     before, closed = bus.card(), bus.card(UNMATCHED)

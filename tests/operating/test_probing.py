@@ -133,13 +133,13 @@ async def test_a_probe_is_answered_and_not_remembered(tmp_path: Path) -> None:
     heard = Heard(record, event=event, envelope=event.envelope, id=b"i" * 16, digest=b"d" * 16)
     outcomes: list[tuple[str, str]] = []
     answers: list[bytes] = []
-    for _ in range(2):
+    for look in (False, True):
         with store.transaction() as work:
             batch = Batch(
                 service, codec, DirectoryTable().within(work.connection), Claims(str(tmp_path)),
                 Remembered(alone=False), now=NOW, keep_ids=timedelta(days=400), max_bytes=1_000_000,
             )  # fmt: skip
-            done = batch.decide(work, [heard], {ProbeSent.topic: "topic-id"})
+            done = batch.decide(work, [heard], {ProbeSent.topic: "topic-id"}, look=look)
             outcomes += done.counts
             answers += [dict(output.sending.headers)["ce_id"] for output in done.outputs]
             assert work.seen([heard.id]) == {}

@@ -120,7 +120,7 @@ class _Year:
     ) -> Event:
         own = Envelope(str(self.id()), f"urn:made-up:{self.random.randrange(3)}", kind.topic, at)
         if cause is not None:
-            own.cause_id, own.cause_source = cause.envelope.id, cause.envelope.source
+            own = own.changed(cause_id=cause.envelope.id, cause_source=cause.envelope.source)
         event: Event = kind(**body).enveloped(own)
         if had is None:
             had = at + timedelta(milliseconds=self.random.randrange(60_000))

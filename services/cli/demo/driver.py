@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Self
 from uuid import uuid4
@@ -152,7 +152,7 @@ class Driver:
         await writer.start()
         topic, source = IncidentReported.topic, "urn:safebus:police"
         said = Envelope(f"malformed-{run}", source, topic, at)
-        said = replace(said, correlation_id=f"{source} {said.id}")
+        said = said.changed(correlation_id=f"{source} {said.id}")
         headers = {"ce_id": said.id, "ce_source": source, "ce_type": topic, "ce_time": at.isoformat(),
                    "ce_specversion": "1.0", "ce_correlationid": said.correlation_id}  # fmt: skip
         await writer.know([topic])
