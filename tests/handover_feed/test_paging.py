@@ -22,7 +22,7 @@ from services.bus.events import EscalatedBecause, EscalationState, HandoverEscal
 from services.bus.settings import Settings
 from services.handover_feed.door.context import Board
 from services.handover_feed.door.serve import board_for
-from services.handover_feed.paging import pages
+from services.handover_feed.paging import pager, pages
 from services.handover_feed.paging.pager import Pager, way_out
 from services.handover_feed.paging.tables import page
 from services.partner_gateway.webhooks.message import new_secret
@@ -36,6 +36,12 @@ from tests.partner_gateway.webhook_endpoint import Endpoint, answer, status
 from tests.partner_gateway.webhook_endpoint import endpoint as listening
 
 NOW = EVENING + timedelta(minutes=12)
+
+
+@pytest.fixture(autouse=True)
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The board looks more often: what is not to come does not come sooner either."""
+    monkeypatch.setattr(pager, "POLL", 0.2)
 
 
 @pytest.fixture
@@ -92,6 +98,11 @@ async def until(ask: Callable[[], object]) -> None:
             await asyncio.sleep(0.02)
 
 
+async def quiet() -> None:
+    """Longer than the board takes to look twice."""
+    await asyncio.sleep(3 * pager.POLL)
+
+
 async def stepped(board: Board, by: timedelta) -> datetime:
     """The clock goes on; whatever is due by then happens soon."""
     board.clock.step(board.clock.now() + by)
@@ -105,7 +116,7 @@ async def test_danger_that_waits_pages_once_and_says_so(paged: Settings, endpoin
         await hear(board, card(matter), due(matter))
         assert await said(paged, matter) == [(EscalationState.PAGED, 1)]
         await stepped(board, timedelta(minutes=30))
-        await asyncio.sleep(1.5)
+        await quiet()
     [got] = endpoint.received
     Webhook(secret).verify(got.body, got.headers)
     told = json.loads(got.body)
@@ -126,7 +137,7 @@ async def test_nobody_is_paged_for_what_somebody_has_taken(paged: Settings, endp
             card(ids[2]), due(ids[2]), due(ids[2], EscalationState.PAGED),
             card(ids[3]), due(ids[3], EscalationState.PAGED), due(ids[3]),
         )  # fmt: skip
-        await asyncio.sleep(1.5)
+        await quiet()
     assert endpoint.received == []
 
 
@@ -182,7 +193,7 @@ async def test_it_stops_as_soon_as_somebody_takes_it(paged: Settings, endpoint: 
         await _recorded(board, 1)
         await hear(board, card(matter, 2, state=MatterState.TAKEN, taken_by=NIGHT_WORKER))
         await stepped(board, timedelta(minutes=10))
-        await asyncio.sleep(1.5)
+        await quiet()
     assert len(endpoint.received) == 1
 
 
@@ -195,7 +206,7 @@ async def test_without_a_paging_service_it_is_said_at_once_that_nobody_is_paged(
         await hear(board, card(matter), due(matter))
         assert await said(paged, matter) == [(EscalationState.NOT_REACHED, 0)]
         await stepped(board, timedelta(minutes=10))
-        await asyncio.sleep(1.5)
+        await quiet()
     assert await said(paged, matter) == [(EscalationState.NOT_REACHED, 0)]
     assert "nobody_is_paged" in capsys.readouterr().out
 
@@ -223,7 +234,7 @@ async def test_who_dies_between_the_page_and_its_record_pages_twice_rather_than_
             await hear(board, card(matter), due(matter))
             await until(lambda: endpoint.received)
     async with board_for(paged) as board:
-        await asyncio.sleep(1.5)
+        await quiet()
         assert len(endpoint.received) == 1, "the turn is not over"
         await stepped(board, timedelta(seconds=31))
         assert await said(paged, matter) == [(EscalationState.PAGED, 1)]
@@ -253,7 +264,7 @@ async def test_a_matter_that_is_escalated_again_is_paged_for_again_and_only_for_
     async with board_for(paged) as board:
         await hear(board, card(matter), due(matter), due(matter, after=timedelta(minutes=10)))
         assert await said(paged, matter) == [(EscalationState.PAGED, 1)]
-        await asyncio.sleep(1.5)
+        await quiet()
     assert endpoint.ids == [f"escalation {matter} 600"]
 
 
@@ -318,7 +329,7 @@ async def test_on_postgresql_two_boards_page_once(paged: Settings, endpoint: End
         await hear(board, *(one for matter in matters for one in (card(matter), due(matter))))
         for matter in matters:
             assert await said(paged, matter) == [(EscalationState.PAGED, 1)]
-        await asyncio.sleep(1.5)
+        await quiet()
     assert len(endpoint.received) == 5
 
 

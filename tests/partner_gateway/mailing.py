@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,25 +16,41 @@ from pydantic import SecretStr
 from services.bus.clock import Clock
 from services.bus.settings import Settings
 from services.partner_gateway.door.context import Gateway
+from services.partner_gateway.inbox.projection import INBOXES
 from services.partner_gateway.notices import postman
+from services.partner_gateway.notices.postman import Postman
 from services.partner_gateway.partners import registry
 from tests.partner_gateway.mail_server import MailBox, mail_server
 from tests.partner_gateway.people import NOW, SCHOOL
 
 INES, JO = "ines.okafor@school.test", "jo@school.test"
 INBOX = "https://inbox.safebus.test/inbox"
+ROUNDS: Counter[Postman] = Counter()
+"""How often each has looked."""
+
 MAIL = {"mail_from": "no-reply@safebus.test", "gateway_url": "https://inbox.safebus.test/"}
 
 
 @pytest.fixture(autouse=True)
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     """The gateway looks more often: what is not to come does not come sooner either."""
-    monkeypatch.setattr(postman, "POLL", 0.2)
+    monkeypatch.setattr(postman, "POLL", 0.05)
     monkeypatch.setattr(postman, "GATHER", 0.2)
     monkeypatch.setattr(postman, "BETWEEN", 0.05)
     monkeypatch.setattr(postman, "GOODBYE", 0.5)
     monkeypatch.setattr(postman, "AWAY", 0.2)
     monkeypatch.setattr(postman, "LONGEST_AWAY", 0.5)
+    monkeypatch.setattr(Postman, "_round", _counted(Postman._round))
+
+
+def _counted(look: Callable[[Postman], Awaitable[bool]]) -> Callable[[Postman], Awaitable[bool]]:
+    async def counted(one: Postman) -> bool:
+        try:
+            return await look(one)
+        finally:
+            ROUNDS[one] += 1
+
+    return counted
 
 
 @pytest.fixture
@@ -70,8 +87,11 @@ async def until(true: Callable[[], Any]) -> None:
 
 
 async def quiet() -> None:
-    """Longer than the gateway takes to look twice."""
-    await asyncio.sleep(3 * (postman.POLL + postman.GATHER))
+    """Until each gateway has looked twice from beginning to end, after the look that may be under way."""
+    looking = [bell.__self__ for bell in INBOXES.listeners if isinstance(getattr(bell, "__self__", None), Postman)]
+    assert looking
+    enough = {one: ROUNDS[one] + 3 for one in looking}
+    await until(lambda: all(ROUNDS[one] >= rounds for one, rounds in enough.items()))
 
 
 async def step(gateway: Gateway, **by: float) -> None:
