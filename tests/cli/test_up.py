@@ -9,7 +9,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -66,6 +67,11 @@ class Bus:
             check=False,
         )
 
+    def at_once(self, *commands: Sequence[str]) -> list[subprocess.CompletedProcess[str]]:
+        """What each of these says, in their order."""
+        with ThreadPoolExecutor(len(commands)) as threads:
+            return list(threads.map(lambda words: self.safebus(*words), commands))
+
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """`safebus up` in the foreground; returns at once."""
         command = [sys.executable, "-m", "services.cli", "up", *arguments]
@@ -112,14 +118,15 @@ def everything_of(bus: Bus, told: dict[str, Any]) -> list[int]:
 def bus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bus]:
     """Up and ready; whatever a test does, nothing of it is left afterwards."""
     bus = Bus(tmp_path_factory.mktemp("bus"))
-    up = bus.start()
     try:
-        bus.until(lambda told: told["ready"] or up.poll() is not None)
-        assert up.poll() is None, up.communicate()[0]
+        done = bus.safebus("up", "--detach")
+        assert done.returncode == 0, done.stderr
+        assert bus.status()["ready"], "`up --detach` returns when all is ready"
         yield bus
     finally:
-        up.kill()  # what it started ends with it
-        up.wait()
+        if up := bus.status().get("pid"):
+            os.kill(up, signal.SIGKILL)  # what it started ends with it
+            bus.until(lambda _: not lives(up))
         for process in psutil.process_iter(["cmdline"]):
             assert not any(str(bus.folder) in word for word in process.info["cmdline"] or ()), "an orphan"
 
@@ -138,8 +145,7 @@ def test_every_service_is_ready_with_its_own_process(bus: Bus) -> None:
 def test_a_second_up_says_so_and_changes_nothing(bus: Bus) -> None:
     """In the foreground or behind: it tells that safebus is up, with exit code 0."""
     before = everything_of(bus, bus.status())
-    for arguments in (["up"], ["up", "--detach"]):
-        said = bus.safebus(*arguments)
+    for said in bus.at_once(["up"], ["up", "--detach"]):
         assert said.returncode == 0
         assert "was up already" in said.stderr
     assert everything_of(bus, bus.status()) == before
@@ -177,15 +183,15 @@ def test_an_event_is_published_by_whom_the_catalogue_lets(bus: Bus, tmp_path: Pa
     assert (taken.returncode, taken.stderr) == (0, "")
     said = json.loads(taken.stdout)
     assert (said["id"], said["source"], said["type"]) == ("e-1", "urn:safebus:reader", "receipts.v1")
-    refused = [
-        bus.safebus("publish", "DisclosureRead", str(file), "--as", "police"),  # may not see the topic
-        bus.safebus("publish", "DisclosureRead", str(file), "--as", "deadlines"),  # may read it, not write it
-        bus.safebus("publish", "DisclosureRead", str(file), "--as", "nobody"),
-        bus.safebus("publish", "DisclosureRead", str(file), "--as", "reader", SAFEBUS_PASSWORD="wrong"),
-    ]
-    assert [done.returncode for done in refused] == [2, 2, 2, 2]
-    assert [len(done.stderr.splitlines()) for done in refused] == [1, 1, 1, 1]
-    assert "wrong user or password" in refused[3].stderr
+    refused = bus.at_once(
+        ["publish", "DisclosureRead", str(file), "--as", "police"],  # may not see the topic
+        ["publish", "DisclosureRead", str(file), "--as", "deadlines"],  # may read it, not write it
+        ["publish", "DisclosureRead", str(file), "--as", "nobody"],
+    )
+    wrong = bus.safebus("publish", "DisclosureRead", str(file), "--as", "reader", SAFEBUS_PASSWORD="wrong")
+    assert [done.returncode for done in (*refused, wrong)] == [2, 2, 2, 2]
+    assert [len(done.stderr.splitlines()) for done in (*refused, wrong)] == [1, 1, 1, 1]
+    assert "wrong user or password" in wrong.stderr
 
 
 @pytest.mark.soak
@@ -219,8 +225,8 @@ def test_a_process_is_restarted_when_it_is_told_to(bus: Bus) -> None:
 def test_a_service_that_runs_is_not_recovered(bus: Bus) -> None:
     """Two processes on one database could tell something twice; the sentence says who has it."""
     told = bus.status()
-    for name in ("deadlines", "strategy_minutes"):
-        said = bus.safebus("recover", name)
+    names = ("deadlines", "strategy_minutes")
+    for name, said in zip(names, bus.at_once(*(["recover", name] for name in names)), strict=True):
         pid = named(told, name.replace("_", "-"))["pid"]
         assert (said.returncode, f"runs, process {pid};" in said.stderr) == (2, True)
     assert everything_of(bus, bus.status()) == everything_of(bus, told)
@@ -268,16 +274,21 @@ async def test_the_county_with_faults_all_the_while_comes_out_even(bus: Bus) -> 
     assert any(last.disclosure_id in finding for finding in wrong(result))
 
 
-def test_it_ends_in_good_order_and_starts_again_behind(bus: Bus) -> None:
-    """`down` waits until nothing of it lives, and a `down` of nothing is no error; `up --detach` returns when all is
-    ready, on the data that was there; SIGINT ends that too.
-    """
+def test_it_ends_in_good_order(bus: Bus) -> None:
+    """`down` waits until nothing of it lives, and a `down` of nothing is no error."""
     pids = everything_of(bus, bus.status())
     assert bus.safebus("down").returncode == 0
     assert not any(map(lives, pids))
     assert bus.safebus("status").returncode == 1
     nothing = bus.safebus("down")
     assert (nothing.returncode, "nothing to stop" in nothing.stdout) == (0, True)
+    assert not list((bus.folder / "run").glob("*.json"))
+
+
+@pytest.mark.soak
+def test_it_starts_again_on_the_data_that_was_there(bus: Bus) -> None:
+    """`up --detach` after a `down` returns when all is ready; SIGINT ends that too."""
+    bus.safebus("down")
     again = bus.safebus("up", "--detach")
     assert again.returncode == 0, again.stderr
     told = bus.status()
