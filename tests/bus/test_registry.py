@@ -69,8 +69,9 @@ async def test_only_the_registrys_own_no_means_no(tmp_path: Path, status: int, b
         await registry.close()
 
 
-async def test_a_registry_that_says_nothing_is_away(tmp_path: Path) -> None:
+async def test_a_registry_that_says_nothing_is_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It takes the connection and never answers; and nobody listens at all."""
+    monkeypatch.setattr("services.bus.registry.ANSWER_WITHIN", 0.5)
     async with answering(None, "") as url:
         registry = Registry(url, tmp_path)
         with pytest.raises(Surroundings, match="away"):

@@ -53,7 +53,7 @@ def told_now(matter_id: str, **more: Any) -> PoliceNotified:
 
 def board(at: Settings, *doing: str, **more: object) -> Process:
     (at.data_dir / RESULT).unlink(missing_ok=True)
-    return Process(at, [*VICTIM, *doing], session_timeout=6, **more)
+    return Process(at, [*VICTIM, *doing], session_timeout=2, **more)
 
 
 async def done_at_last(at: Settings, *doing: str) -> dict[str, Any]:

@@ -38,6 +38,7 @@ def change() -> Change:
 async def test_both_ways_tell_once_each_and_go_on_until_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A webhook that is refused first is sent again under the same id, signed; the e-mail is not sent again with it."""
     monkeypatch.setattr(telling, "FIRST", timedelta())
+    monkeypatch.setattr(telling, "POLL", 0.1)
     async with endpoint(answer(status(503))) as hook, mail_server(MailBox()) as box:
         at = Settings(
             data_dir=tmp_path, lag_alert_url=f"http://127.0.0.1:{hook.port}/lag", lag_alert_secret=SecretStr(SECRET),

@@ -276,8 +276,9 @@ async def test_an_endpoint_that_lies_about_tls_gets_nothing(
     assert there.received == []
 
 
-async def test_a_server_that_speaks_no_tls_is_told_apart(out: Egress) -> None:
-    """https to a server that speaks http."""
+async def test_a_server_that_speaks_no_tls_is_told_apart(out: Egress, monkeypatch: pytest.MonkeyPatch) -> None:
+    """https to a server that speaks http, and waits for the end of what is none."""
+    monkeypatch.setattr(egress, "CONNECT", 0.5)
     async with endpoint() as there:
         outcome = await post(out, f"https://localhost:{there.port}/")
     assert outcome == Outcome(None, "TLS could not be agreed on")

@@ -47,11 +47,11 @@ def at(stack: Settings, stack_kafka: EmbeddedKafka, tmp_path_factory: pytest.Tem
     (folder / "clock").write_text(NOW.isoformat())
     changed = {"data_dir": folder, "secrets_file": stack.secrets_path, "clock_file": folder / "clock"}
     admin = AdminClient(stack_kafka.admin_settings)
+    forget_groups(stack_kafka, NAME)  # not at the end: whoever has just left is a member for seconds still
     _configure(admin, AlterConfigOpType.SET)
     yield stack.model_copy(update=changed)
     _configure(admin, AlterConfigOpType.DELETE)
     _empty(stack, admin)
-    forget_groups(stack_kafka, NAME)
 
 
 def _empty(stack: Settings, admin: AdminClient) -> None:
