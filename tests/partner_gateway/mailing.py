@@ -88,7 +88,8 @@ async def until(true: Callable[[], Any]) -> None:
 
 async def quiet() -> None:
     """Until each gateway has looked twice from beginning to end, after the look that may be under way."""
-    looking = [bell.__self__ for bell in INBOXES.listeners if isinstance(getattr(bell, "__self__", None), Postman)]
+    owners = (getattr(bell, "__self__", None) for bell in INBOXES.listeners)
+    looking = [one for one in owners if isinstance(one, Postman)]
     assert looking
     enough = {one: ROUNDS[one] + 3 for one in looking}
     await until(lambda: all(ROUNDS[one] >= rounds for one, rounds in enough.items()))
