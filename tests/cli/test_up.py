@@ -285,7 +285,6 @@ def test_it_ends_in_good_order(bus: Bus) -> None:
     assert not list((bus.folder / "run").glob("*.json"))
 
 
-@pytest.mark.soak
 def test_it_starts_again_on_the_data_that_was_there(bus: Bus) -> None:
     """`up --detach` after a `down` returns when all is ready; SIGINT ends that too."""
     bus.safebus("down")
