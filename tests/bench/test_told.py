@@ -16,6 +16,7 @@ from tests.bench import __main__ as bench
 from tests.bench import board, gateway_post, gateway_streams
 
 SIDES = ("bare", "batched", "whole", "empty", "short", "long", "bare kB", "whole kB")
+OF_SIZES = ("in batches of", "whole, best of sizes", "bare, best of sizes")
 CUTS = ("bare p50", "bare p99", "whole p50", "whole p99", "empty first", "full first", "empty update", "full update")
 
 
@@ -41,7 +42,7 @@ async def test_each_part_is_told_when_it_begins_and_its_figures_when_it_ends(
     monkeypatch.setattr(os, "environ", dict(os.environ))
     monkeypatch.setattr(bench, "embedded_stack", nothing)
     monkeypatch.setattr(bench, "apply_catalogue", lambda _: None)
-    figures = dict.fromkeys((*SIDES, *CUTS), 12.5)
+    figures = dict.fromkeys((*SIDES, *CUTS, *OF_SIZES), 12.5)
     for owner, name in (
         (bench, "publish"), (bench, "path"), (bench, "throughput"), (bench, "latency"),
         (gateway_post, "posts"), (gateway_streams, "streams"), (gateway_streams, "pages"),
