@@ -110,8 +110,8 @@ class Batch:
         self.unheard_until: datetime | None = None
         """In a replay of the past: an alarm that would say something, and of which nothing stands, did not ring then,
         since its service was down. It waits until this."""
-        self._work: Work | None = None
-        self._looked = True
+        self._unlooked: Work | None = None
+        """Where to ask whether an event came before, while that has not been asked."""
         self._may_say = {*service.emits, DeadLetter}
         self._views: dict[str, View] = {}
         self._versions: dict[str, int] = {}
@@ -139,13 +139,13 @@ class Batch:
         Raises:
             Repeated: one of them was not new, or another worker has decided it meanwhile.
         """
-        self._work = work
         self._topic_ids = topic_ids
         told = [h for h in heard if not self._only_recorded(h)] if self._recorded_topics else heard
         ids = [h.id for h in told if h.id]
-        self._looked = look or any(h.retry or type(h.event) in self.service.not_remembered for h in told)
-        if self._looked:
+        if look or any(h.retry or type(h.event) in self.service.not_remembered for h in told):
             self._seen = work.seen(ids)
+        else:
+            self._unlooked = work
         if ids:
             self.round.repeating = bool(self._seen)
         self._dead = work.dead([h.id for h in heard if h.retry and h.id in self._seen])
@@ -160,8 +160,7 @@ class Batch:
                 self._done.append(h)
             if outcome == "done" and (watching or self._buried):
                 self._overtake(h)
-        if self._recorded:
-            self._record()
+        self._record()
         work.remember(self._new_ids)
         work.overtake(self._later)
         work.bury({dead_id: self._dead[dead_id] for dead_id in self._buried})
@@ -201,8 +200,9 @@ class Batch:
 
     def _record(self) -> None:
         """Write the rows that were heard, before the next decision may ask for them."""
-        self._directory.record(self._recorded)
-        self._recorded = []
+        if self._recorded:
+            self._directory.record(self._recorded)
+            self._recorded = []
 
     def _one(self, h: Heard) -> str:
         """What became of one record: done, repeated, or dead and why."""
@@ -355,8 +355,7 @@ class Batch:
         before = len(self.round.outputs)
         if h.record.topic in self.service.directory_topics and isinstance(event, OrganisationRecorded | ChildRecorded):
             self._recorded.append(event)
-        if self._recorded:
-            self._record()
+        self._record()
         try:
             self._queue(h, distinct(self.service.decide(event, view, self._directory)))
             self._evolve(h, key, view)
@@ -412,7 +411,7 @@ class Batch:
         Raises:
             Repeated: it came before.
         """
-        if not self._looked and h.id and self._work and self._work.seen([h.id]):
+        if self._unlooked and h.id and self._unlooked.seen([h.id]):
             raise Repeated("a consumed id")
 
     def _die(self, h: Heard, fault: Unfit) -> None:

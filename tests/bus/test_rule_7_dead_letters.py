@@ -15,6 +15,8 @@ from sqlalchemy.exc import OperationalError
 from services.bus.claims import Claims
 from services.bus.errors import Surroundings, Unacknowledged
 from services.bus.events import ChildIdentity, ChildMatched, DeadLetter, DeadlineMet
+from services.bus.heard import hear
+from services.bus.memory import MemoryRecord
 from services.bus.service import Service
 from tests.bus.plain import LETTERS, MATCHES, TELLER, Bus, child, done, eventually, match, met
 
@@ -257,3 +259,16 @@ async def test_a_database_that_fails_within_a_decision_makes_no_dead_letter(bus:
     async with bus.running(room):
         await bus.until(1)
     assert await bus.said(LETTERS) == []
+
+
+async def test_a_fault_does_not_keep_its_batch_in_memory(bus: Bus) -> None:
+    """It is kept with its record: a traceback would hold every record that was heard beside it, in a cycle."""
+    codec = bus.codec()
+    await codec.prepare([MATCHES])
+    key, value, headers = await bus.encoded(match("i", "a"))
+    for body in (value[:-1], b"", None):
+        record = MemoryRecord(MATCHES, 0, 0, key, body, tuple(headers), 0)
+        await codec.learn([record])
+        fault = hear(record, codec, "noter").fault
+        assert fault is not None
+        assert (fault.__traceback__, fault.__context__, fault.__cause__) == (None, None, None)
