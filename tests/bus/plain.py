@@ -351,6 +351,13 @@ class Bus:
             found.append(heard.event)
         return found
 
+    async def in_effect(self, topic: str = MET) -> list[Any]:
+        """Each event of a topic at its first place, as a reader lets it take effect: once."""
+        first: dict[str, Any] = {}
+        for event in await self.said(topic):
+            first.setdefault(event.envelope.id, event)
+        return list(first.values())
+
     async def until(self, number: int, topic: str = MET, seconds: float = 20) -> list[Any]:
         """Wait for that many events on a topic."""
         return await until(lambda: self.said(topic), lambda found: len(found) >= number, seconds)

@@ -45,6 +45,6 @@ async def test_wherever_a_process_dies_the_next_goes_on(every: Bus, point: str) 
     async with every.running():
         await every.until(50)
         await every.quiet()
-    said = list({event.envelope.id: event for event in await every.said()}.values())
+    said = await every.in_effect()
     assert len(said) == 50
     in_order(said, 5, 10)

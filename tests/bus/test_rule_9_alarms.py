@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any, Self
 import pytest
 from sqlalchemy.exc import OperationalError
 
+from services.bus.broker import Partition, Sending
 from services.bus.clock import Clock
 from services.bus.envelope import Alarm
 from services.bus.events import DeadlineMissed
@@ -121,13 +122,46 @@ async def test_a_receipt_that_another_worker_has_yet_to_read_counts(postgres_bus
 async def test_two_workers_ring_once(postgres_bus: Bus, clock: Clock) -> None:
     """Both see that it is due; it is told once, whoever has its partition."""
     bus = postgres_bus
-    async with bus.running(LATER, clock=clock), bus.running(LATER, clock=clock):
+    async with bus.running(LATER, clock=clock) as one, bus.running(LATER, clock=clock) as two:
+        await eventually(lambda: len(one.partitions.known) == len(two.partitions.known) == 3)
         await bus.publish(*(match(f"i{n}", "a") for n in range(40)))
         await bus.quiet(LATER)
         clock.step(clock.now() + 2 * HOUR)
         await bus.until(40, MISSED)
         await bus.quiet(LATER)
     assert sorted(e.child_id for e in await bus.said(MISSED)) == sorted(f"i{n}" for n in range(40))
+
+
+async def test_what_was_ringing_while_another_worker_came_rings_once_in_effect(
+    postgres_bus: Bus, clock: Clock
+) -> None:
+    """It was committed and on its way when its partitions were given to another, which sends what is stored: each
+    alarm may stand twice in the log then, with one id and the same bytes."""
+    bus = postgres_bus
+    await bus.publish(*(match(f"i{n}", "a") for n in range(40)))
+    async with bus.running(LATER, clock=clock) as one:
+        await bus.quiet(LATER)
+        sending, go = asyncio.Event(), asyncio.Event()
+        send = one._out.writer.send
+
+        async def held(partition: Partition, records: Sequence[Sending]) -> None:
+            sending.set()
+            await go.wait()
+            await send(partition, records)
+
+        one._out.writer.send = held  # type: ignore[method-assign]
+        clock.step(clock.now() + 2 * HOUR)
+        await asyncio.wait_for(sending.wait(), 20)
+        async with bus.running(LATER, clock=clock) as two:
+            await eventually(lambda: len(two.partitions.known) == 3)
+            go.set()
+            await bus.until(41, MISSED)
+            await bus.quiet(LATER)
+            await eventually(lambda: bus.rows(outbox, LATER) == [])
+    assert sorted(e.child_id for e in await bus.in_effect(MISSED)) == sorted(f"i{n}" for n in range(40))
+    said = await bus.records(MISSED)
+    assert len(said) > 40  # or it was not under way when it changed hands
+    assert len({(r.key, r.value, tuple(r.headers)) for r in said}) == 40
 
 
 @pytest.mark.parametrize("point", ["before_alarm_commit", "before_send", "sent"])
