@@ -99,23 +99,27 @@ async def test_a_receipt_that_another_worker_has_yet_to_read_counts(postgres_bus
         await bus.quiet(LATER)
     await bus.publish(*(done(f"i{n}") for n in range(20)))
     clock.step(clock.now() + 2 * HOUR)
-    gate = asyncio.Event()
+    holding, gate = asyncio.Event(), asyncio.Event()
     slow = bus.codec()
     learn = slow.learn
 
     async def held(records: Any) -> None:
+        holding.set()
         await gate.wait()
         await learn(records)
 
     slow.learn = held  # type: ignore[method-assign]
-    async with bus.running(LATER, clock=clock, codec=slow), bus.running(LATER, clock=clock) as quick:
+    async with bus.running(LATER, clock=clock, codec=slow):
         try:
-            await eventually(lambda: bool(quick.partitions.known) and quick._due is not None)
-            assert await bus.said(MISSED) == []
+            await asyncio.wait_for(holding.wait(), 20)  # before the other comes, which else may read everything
+            async with bus.running(LATER, clock=clock) as quick:
+                await eventually(lambda: bool(quick.partitions.known) and quick._due is not None)
+                assert await bus.said(MISSED) == []
+                gate.set()
+                await bus.until(1, MISSED)
+                await bus.quiet(LATER, MET)
         finally:
-            gate.set()  # or the other worker would never end
-        await bus.until(1, MISSED)
-        await bus.quiet(LATER, MET)
+            gate.set()  # or this worker would never end
     assert [event.child_id for event in await bus.said(MISSED)] == ["late"]
 
 
@@ -132,9 +136,7 @@ async def test_two_workers_ring_once(postgres_bus: Bus, clock: Clock) -> None:
     assert sorted(e.child_id for e in await bus.said(MISSED)) == sorted(f"i{n}" for n in range(40))
 
 
-async def test_what_was_ringing_while_another_worker_came_rings_once_in_effect(
-    postgres_bus: Bus, clock: Clock
-) -> None:
+async def test_what_was_ringing_while_another_worker_came_rings_once_in_effect(postgres_bus: Bus, clock: Clock) -> None:
     """It was committed and on its way when its partitions were given to another, which sends what is stored: each
     alarm may stand twice in the log then, with one id and the same bytes."""
     bus = postgres_bus
