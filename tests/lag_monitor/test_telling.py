@@ -9,19 +9,24 @@ import signal
 import sys
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
 from standardwebhooks import Webhook
 
-from services.bus.errors import UserMistake
+from services.bus.errors import Surroundings, UserMistake
+from services.bus.health import Health
 from services.bus.settings import Settings
 from services.lag_monitor import telling
 from services.lag_monitor.kept import Kept
+from services.lag_monitor.lag import Snapshot, Verdict
+from services.lag_monitor.monitor import Monitor
 from services.lag_monitor.telling import Teller, channels, letter_of
 from services.lag_monitor.troubles import Change, State, Troubles
 from tests.embedded.broker import Broker
 from tests.lag_monitor.house import House, house, until
+from tests.lag_monitor.seen import AT
 from tests.lag_monitor.test_troubles import bad, told, well
 from tests.partner_gateway.house import Process
 from tests.partner_gateway.mail_server import MailBox, mail_server
@@ -95,6 +100,40 @@ def test_what_would_reach_nobody_is_refused_at_the_start(wrong: dict[str, object
     """In one sentence, not at the first trouble."""
     with pytest.raises(UserMistake, match=said):
         channels(Settings(**wrong))  # type: ignore[arg-type]
+
+
+async def test_nobody_is_told_what_could_not_be_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The monitor's database refuses for a while: killed then, the next monitor would not know since when it was so."""
+    at = Settings(data_dir=tmp_path, lag_alert_after=0, principal="lag-monitor", password=SecretStr("x"))
+    here = Monitor(at, Health())
+    looks = iter([well(0), bad(2, 2), bad(4, 2), bad(6, 2)])
+    locked = False
+
+    async def look() -> Snapshot:
+        found = next(looks)
+        here.watch.since = {one.group: (one.verdict, one.since) for one in found.groups}
+        return found
+
+    remember = here._kept.remember
+
+    async def refuses(*known: Any) -> None:
+        if locked:
+            raise Surroundings("the database is away")
+        await remember(*known)
+
+    monkeypatch.setattr(here.watch, "look", look)
+    monkeypatch.setattr(here._kept, "remember", refuses)
+    async with Teller(at, here._kept) as teller:
+        await here._look(teller)
+        locked = True
+        for _ in range(2):
+            await here._look(teller)
+            assert await here._kept.troubles() == {}
+        locked = False
+        await here._look(teller)
+    assert list(await here._kept.troubles()) == ["teller"]
+    assert (await here._kept.verdicts())["teller"] == (Verdict.stopped, AT + timedelta(seconds=2))
+    here._kept.close()
 
 
 async def test_a_monitor_that_is_killed_tells_no_trouble_twice(kafka: Broker, tmp_path: Path) -> None:
