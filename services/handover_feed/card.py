@@ -24,7 +24,7 @@ from services.handover_feed.alarms import MOST
 from services.handover_feed.facts import Fact
 from services.handover_feed.risk import reasons
 from services.handover_feed.sentences import escalation, joined, said_by, who, word, words
-from services.handover_feed.state import State, due_by, ordered, settled, state_of
+from services.handover_feed.state import State, due_by, ordered, state_of
 
 if TYPE_CHECKING:
     from services.handover_feed.view import Matter
@@ -195,7 +195,7 @@ def _facts(matter: Matter, state: State, directory: Directory, *, confidential: 
             voice=fact.voice,
             due_by=due_by(fact, matter),
             addressed=state.addressed(fact, matter),
-            settled=settled(fact, matter),
+            settled=fact.fact_id in state.settled,
         )
 
 

@@ -5,7 +5,7 @@ Put together from what was heard and from what workers did, each time anew: whic
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -27,6 +27,8 @@ class State:
     team: Team
     holder: Worker | None
     handed_on_at: datetime | None
+    settled: Set[str]
+    """Ids of the facts that have ended by themselves."""
     waiting: Sequence[Fact]
     """What keeps it open, oldest first."""
     danger: Sequence[Fact]
@@ -44,7 +46,10 @@ class State:
 def state_of(matter: Matter) -> State:
     """How it stands."""
     standing = matter.standing
-    waiting = [fact for fact in ordered(matter) if _is_open(fact, matter)]
+    shown, looked_at = ordered(matter), _looked_at(matter)
+    settled = {fact.fact_id for fact in shown if _settled(fact, matter, looked_at)}
+    ended = settled.union(standing.closed)
+    waiting = [fact for fact in shown if fact.fact_id not in ended]
     back = _brought_back(matter, waiting)
     holder = None if back or matter.matched_to else standing.holder  # who had an unmatched child has the child's own
     team = holder.team if holder else _side(matter, waiting, back)
@@ -60,6 +65,7 @@ def state_of(matter: Matter) -> State:
         team=team,
         holder=holder,
         handed_on_at=handed if waiting else None,
+        settled=settled,
         waiting=waiting,
         danger=danger,
         danger_since=min((_untaken_since(fact, matter, back) for fact in danger), default=None),
@@ -80,11 +86,9 @@ def ordered(matter: Matter) -> list[Fact]:
     return sorted(shown, key=lambda fact: (fact.heard_at, fact.fact_id))
 
 
-def settled(fact: Fact, matter: Matter) -> bool:
+def _settled(fact: Fact, matter: Matter, looked_at: Set[str]) -> bool:
     """Whether it has ended by itself: read, answered, met, held, matched, or decided again; a note of an unmatched
     child has followed it.
-
-    What a worker has seen here has been read, whether or not the front door's own inbox was opened besides.
     """
     if matter.matched_to and fact.kind in FOLLOW:
         return True
@@ -92,9 +96,7 @@ def settled(fact: Fact, matter: Matter) -> bool:
         return True
     if any(matter.read_at(end.removeprefix("read ")) for end in fact.ends if end.startswith("read ")):
         return True
-    if fact.kind is FactKind.DEADLINE_MISSED and any(
-        _seen(other, matter) and set(fact.ends).intersection(_to_be_read(other)) for other in matter.facts.values()
-    ):
+    if fact.kind is FactKind.DEADLINE_MISSED and not looked_at.isdisjoint(fact.ends):
         return True
     called = fact.kind is FactKind.STRATEGY_DISCUSSION and not fact.ends
     decided = matter.decided.get(fact.enquiry_id or "") if called else None
@@ -110,6 +112,12 @@ def due_by(fact: Fact, matter: Matter) -> datetime | None:
     return min([*dues, *([fact.due_by] if fact.due_by else [])], default=None)
 
 
+def _looked_at(matter: Matter) -> Set[str]:
+    """Ids of the deadlines by which somebody must have looked at what a worker has seen here: that has been read,
+    whether or not the front door's own inbox was opened besides."""
+    return {one for fact in matter.facts.values() if _seen(fact, matter) for one in _to_be_read(fact)}
+
+
 def _to_be_read(fact: Fact) -> Sequence[str]:
     """Ids of the deadlines by which somebody must have looked at it; they do not end it."""
     return [one for one in fact.deadlines if one not in fact.ends]
@@ -119,10 +127,6 @@ def _seen(fact: Fact, matter: Matter) -> bool:
     """Whether a worker has acted here having seen it."""
     standing = matter.standing
     return any(fact.fact_id in ids for ids in (standing.seen, standing.released, standing.closed))
-
-
-def _is_open(fact: Fact, matter: Matter) -> bool:
-    return fact.fact_id not in matter.standing.closed and not settled(fact, matter)
 
 
 def _brought_back(matter: Matter, waiting: Sequence[Fact]) -> Fact | None:

@@ -15,7 +15,7 @@ from services.bus.events import (
     MeetingRecorded,
     Team,
 )
-from services.handover_feed.state import settled
+from services.handover_feed.state import state_of
 from services.handover_feed.view import Matter
 from tests.handover_feed.samples import (
     CHILD,
@@ -113,7 +113,7 @@ def test_another_hour_is_news_and_the_same_hour_is_not() -> None:
     known = tell(one)
     assert set(tell(two, before=known).facts) == set(known.facts)
     moved = tell(three, before=known)
-    [open_now] = [fact for fact in moved.facts.values() if not settled(fact, moved)]
+    [open_now] = state_of(moved).waiting
     assert open_now.due_by == TONIGHT + timedelta(hours=1)
     assert set(known.facts) == set(moved.facts) - {open_now.fact_id}
     assert tell(one, before=moved).facts == moved.facts

@@ -30,6 +30,7 @@ from services.bus.events import (
     Team,
     YesNoUnknown,
 )
+from services.handover_feed import state
 from services.handover_feed.card import card as written
 from services.handover_feed.card import content
 from services.handover_feed.room import MOST_ENDED, MOST_ENDS, MOST_OPEN
@@ -260,6 +261,22 @@ def test_a_flood_about_one_child_still_fits_an_event_and_hides_nothing() -> None
     last = card(danger("last", AT + timedelta(days=1)), before=matter)
     assert len(last.model_dump_json().encode()) < 950_000
     assert (last.facts[-1].fact_id, last.interrupts) == ("last", True)
+
+
+def test_a_flood_of_missed_deadlines_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """200 that wait, as after a weekend in which nobody read: not each beside each, which held up every other matter
+    for a fifth of a second an event."""
+    missing = (missed(UUID(int=n), DeadlineKind.FRONT_DOOR_DECISION, f"m{n}", AT + n * MINUTE) for n in range(200))
+    matter, looks, seen = tell(*missing), 0, state._seen
+
+    def counted(*about: Any) -> bool:
+        nonlocal looks
+        looks += 1
+        return seen(*about)
+
+    monkeypatch.setattr(state, "_seen", counted)
+    assert len(state.state_of(matter).waiting) == 200
+    assert looks <= 200
 
 
 def test_danger_is_the_last_to_be_left_out() -> None:
