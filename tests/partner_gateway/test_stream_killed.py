@@ -37,7 +37,7 @@ def own(stack: Settings, stack_kafka: EmbeddedKafka, tmp_path: Path) -> Iterator
 
 async def publish(at: Settings, count: int) -> set[str]:
     """So many disclosures by way of Kafka; their ids."""
-    events = [missed(TO) for _ in range(count)]
+    events = [missed(TO).model_copy(update={"child_id": f"streamed-{n}"}) for n in range(count)]
     async with Publisher("admin", at) as bus:
         await bus.publish(events)
     return {str(event.disclosure.id) for event in events}
