@@ -32,7 +32,7 @@ from services.supervisor.rooms import commands
 from services.supervisor.servers import apply_catalogue
 from tests.bench import board, gateway_path, gateway_post, gateway_streams, made_up, plain
 
-BATCHES = (500, 1000, 2000)
+BATCHES = (500, 1000, 2000, 4000)
 SIDES = ("whole", "bare", "batched")
 ROOMS: dict[str, tuple[str, tuple[str, ...], Callable[[int], Event]]] = {
     "tests.bench.plain": ("police.matches.v1", ("deadlines.met.v1",), plain.matched),
