@@ -24,7 +24,7 @@ from services.handover_feed.alarms import MOST
 from services.handover_feed.facts import Fact
 from services.handover_feed.risk import reasons
 from services.handover_feed.sentences import escalation, joined, said_by, who, word, words
-from services.handover_feed.state import State, due_by, ordered, state_of
+from services.handover_feed.state import State, due_by, state_of
 
 if TYPE_CHECKING:
     from services.handover_feed.view import Matter
@@ -170,7 +170,7 @@ def _must_declare(matter: Matter, directory: Directory) -> bool:
 
 
 def _facts(matter: Matter, state: State, directory: Directory, *, confidential: bool) -> Iterator[CardFact]:
-    shown = ordered(matter)
+    shown = state.shown
     if matter.left_out:
         yield CardFact(
             fact_id=f"{matter.matter_id}:more",

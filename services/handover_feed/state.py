@@ -27,6 +27,8 @@ class State:
     team: Team
     holder: Worker | None
     handed_on_at: datetime | None
+    shown: Sequence[Fact]
+    """What it holds, oldest first, without deadlines that another fact names."""
     settled: Set[str]
     """Ids of the facts that have ended by themselves."""
     waiting: Sequence[Fact]
@@ -46,7 +48,7 @@ class State:
 def state_of(matter: Matter) -> State:
     """How it stands."""
     standing = matter.standing
-    shown, looked_at = ordered(matter), _looked_at(matter)
+    shown, looked_at = _shown(matter), _looked_at(matter)
     settled = {fact.fact_id for fact in shown if _settled(fact, matter, looked_at)}
     ended = settled.union(standing.closed)
     waiting = [fact for fact in shown if fact.fact_id not in ended]
@@ -65,6 +67,7 @@ def state_of(matter: Matter) -> State:
         team=team,
         holder=holder,
         handed_on_at=handed if waiting else None,
+        shown=shown,
         settled=settled,
         waiting=waiting,
         danger=danger,
@@ -73,8 +76,7 @@ def state_of(matter: Matter) -> State:
     )
 
 
-def ordered(matter: Matter) -> list[Fact]:
-    """What it holds, oldest first, without deadlines that another fact names."""
+def _shown(matter: Matter) -> list[Fact]:
     named = {
         one for fact in matter.facts.values() if fact.kind is not FactKind.DEADLINE_COMING for one in fact.deadlines
     }
@@ -87,9 +89,7 @@ def ordered(matter: Matter) -> list[Fact]:
 
 
 def _settled(fact: Fact, matter: Matter, looked_at: Set[str]) -> bool:
-    """Whether it has ended by itself: read, answered, met, held, matched, or decided again; a note of an unmatched
-    child has followed it.
-    """
+    """Whether it was read, answered, met, held, matched or decided again; an unmatched child's note has followed it."""
     if matter.matched_to and fact.kind in FOLLOW:
         return True
     if not fact.asks or any(end in matter.ended for end in fact.ends):

@@ -353,10 +353,7 @@ class Bus:
 
     async def in_effect(self, topic: str = MET) -> list[Any]:
         """Each event of a topic at its first place, as a reader lets it take effect: once."""
-        first: dict[str, Any] = {}
-        for event in await self.said(topic):
-            first.setdefault(event.envelope.id, event)
-        return list(first.values())
+        return list({event.envelope.id: event for event in await self.said(topic)}.values())
 
     async def until(self, number: int, topic: str = MET, seconds: float = 20) -> list[Any]:
         """Wait for that many events on a topic."""

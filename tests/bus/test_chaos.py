@@ -93,7 +93,7 @@ async def live(bus: Bus, seed: int) -> None:
         await house.misfortune()
     await house.run()
     await house.run()
-    first = {event.envelope.id: event for event in await bus.said()}.values()
+    first = await bus.in_effect()
     told = f"seed {seed}: {house.story}"
     assert len(first) == house.said, told
     for incident in range(3):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -113,7 +114,14 @@ async def test_a_receipt_that_another_worker_has_yet_to_read_counts(postgres_bus
         try:
             await asyncio.wait_for(holding.wait(), 20)  # before the other comes, which else may read everything
             async with bus.running(LATER, clock=clock) as quick:
-                await eventually(lambda: bool(quick.partitions.known) and quick._due is not None)
+                logs = [*await bus.records(MATCHES), *await bus.records(MET)]
+                ends = Counter((record.topic, record.partition) for record in logs)
+                own = quick.partitions
+                await eventually(lambda: bool(own.known) and all(at == ends[p] for p, at in own.known.items()))
+                for _ in range(3):  # it has read all that is its own, and looks again and again
+                    looked = quick._looked
+                    await eventually(lambda looked=looked: quick._looked > looked)  # type: ignore[misc]
+                assert quick._due is not None
                 assert await bus.said(MISSED) == []
                 gate.set()
                 await bus.until(1, MISSED)
